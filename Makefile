@@ -1,0 +1,80 @@
+# TraceTrack: every command of the project. `make help` lists them.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/sh
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PACKAGES := libs/common services/gateway services/scan-worker services/report-worker deploy/local
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url
+OWN := $(foreach name,common gateway scan-worker report-worker,--no-emit-package tracetrack-$(name))
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "TraceTrack needs Python 3.11 or newer; set PYTHON=/path/to/python3.11"; exit 1; }
+	@echo "Making $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: requirements.lock $(PACKAGES:%=%/pyproject.toml) | $(BIN)/python
+	@echo "Installing the hash-pinned requirements"
+	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation $(PACKAGES:%=-e %)
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
+	@echo "Installing the hash-pinned development tools"
+	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@touch $@
+
+.PHONY: help
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: install
+install: $(VENV)/.runtime ## make .venv with everything the system needs to run
+
+.PHONY: install-dev
+install-dev: $(VENV)/.dev ## the same, with the tools for tests and lint
+
+.PHONY: run
+run: $(VENV)/.runtime ## start the whole system on this machine; Ctrl-C stops it
+	@exec $(BIN)/tracetrack up
+
+.PHONY: demo
+demo: $(VENV)/.runtime ## replay a warehouse day through the running system and check every figure
+	@exec $(BIN)/tracetrack demo
+
+.PHONY: test
+test: $(VENV)/.dev ## unit, integration and end-to-end tests on real servers
+	$(BIN)/python -m pytest tests/unit tests/integration tests/e2e
+
+.PHONY: lint
+lint: $(VENV)/.dev ## ruff, mypy --strict, import-linter, deptry
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@for package in $(PACKAGES); do echo "deptry $$package"; (cd $$package && $(CURDIR)/$(BIN)/deptry --config $(CURDIR)/pyproject.toml .) || exit 1; done
+
+.PHONY: format
+format: $(VENV)/.dev ## put the code in its standard form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: bench
+bench: $(VENV)/.dev ## this pipeline against plain Celery code, in one run
+	$(BIN)/python -m tests.bench
+
+.PHONY: profile
+profile: $(VENV)/.dev ## the 50-device profile of the old system (129 s)
+	$(BIN)/python -m tests.bench.profile
+
+.PHONY: lock
+lock: $(VENV)/.dev ## resolve the requirements anew into the lock files
+	$(LOCK) $(PACKAGES:%=%/pyproject.toml) requirements.in $(OWN) -o requirements.lock
+	$(LOCK) requirements-dev.in -c requirements.lock -o requirements-dev.lock
+
+.PHONY: clean
+clean: ## remove what was installed and built; the data in .tracetrack stays
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,1 @@
+"""The command tracetrack: the whole system on one machine."""

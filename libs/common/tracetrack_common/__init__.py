@@ -1,0 +1,1 @@
+"""What the TraceTrack services share: domain rules, contracts, schema, ledger, settings."""

@@ -1,0 +1,1 @@
+"""The HTTP gateway of TraceTrack: accepts scans durably, serves the read API."""

@@ -1,0 +1,1 @@
+"""The worker of TraceTrack that makes end-of-day summaries and documents."""

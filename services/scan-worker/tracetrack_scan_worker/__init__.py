@@ -1,0 +1,1 @@
+"""The worker of TraceTrack that applies scans and commands to Postgres."""
