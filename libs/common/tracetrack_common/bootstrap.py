@@ -1,0 +1,81 @@
+"""The first start: an admin to log in as and a device to scan with."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from redis.exceptions import RedisError
+
+from tracetrack_common import accounts, audit
+from tracetrack_common.credentials import mirror_all
+from tracetrack_common.db.session import Database
+from tracetrack_common.log import get_logger
+from tracetrack_common.redis_client import connect_worker
+from tracetrack_common.settings import Settings
+
+log = get_logger(__name__)
+
+_ADMIN = "admin"
+_DEVICE = "scanner-1"
+_AREA = "lucknow"
+_PASSWORD_BYTES = 15
+
+
+@dataclass(frozen=True)
+class FirstCredentials:
+    """What the first start made; shown once and kept by whoever started the system.
+
+    Parameters
+    ----------
+    admin_username, admin_password
+        The first admin.
+    device_name, device_area, device_token
+        The first device.
+    """
+
+    admin_username: str
+    admin_password: str
+    device_name: str
+    device_area: str
+    device_token: str
+
+
+def first_start(settings: Settings) -> FirstCredentials | None:
+    """Make the first admin and the first device on a migrated database.
+
+    Returns
+    -------
+    FirstCredentials or None
+        What was made; None when there is an admin already, and nothing was changed.
+
+    Raises
+    ------
+    sqlalchemy.exc.DBAPIError
+        The database does not answer.
+    """
+    password, token = secrets.token_urlsafe(_PASSWORD_BYTES), accounts.make_token()
+    database = Database(settings, application_name="tracetrack-first-start")
+    try:
+        with database.transaction() as connection:
+            if accounts.has_admin(connection):
+                return None
+            user_id = accounts.insert_user(connection, username=_ADMIN, role="admin", password=password)
+            device = accounts.insert_device(
+                connection, name=_DEVICE, area=_AREA, token_sha256=accounts.hash_token(token)
+            )
+            audit.append(
+                connection,
+                actor="system",
+                action="system.first_start",
+                object_=f"user:{user_id}",
+                at=datetime.now(UTC),
+                after={"username": _ADMIN, "device_id": device and device.device_id},
+            )
+        with database.snapshot() as connection:
+            try:
+                mirror_all(connect_worker(settings), connection)
+            except RedisError as error:
+                log.warning("mirror_left_to_worker", reason=str(error))
+    finally:
+        database.close()
+    return FirstCredentials(_ADMIN, password, _DEVICE, _AREA, token)

@@ -1,0 +1,132 @@
+"""The credentials the gateway checks: kept in Postgres, mirrored in Redis, so that accepting needs Redis only."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal, cast
+
+import orjson
+from redis import Redis
+from sqlalchemy import Connection, text
+
+MIRROR_KEY = "tt:credentials"
+"""Hash: a token's SHA-256 in hexadecimal, to whom it stands for."""
+COMPLETE_FIELD = "complete"
+"""Field of the mirror that is there once it holds everything; a missing token then is an unknown token."""
+
+_SELECT_ALL = text(
+    "SELECT token_sha256, 'device' AS kind, device_id AS id, device.name, 'device' AS role, area_id, area.code AS area,"
+    " CAST(NULL AS timestamptz) AS expires_at"
+    " FROM device JOIN area USING (area_id) WHERE revoked_at IS NULL"
+    " UNION ALL"
+    " SELECT token_sha256, 'user', user_id, username, role, app_user.area_id, area.code, expires_at"
+    " FROM user_session JOIN app_user USING (user_id) LEFT JOIN area USING (area_id)"
+    " WHERE ended_at IS NULL AND disabled_at IS NULL AND expires_at > now()"
+)
+_SELECT_ONE = text(f"SELECT * FROM ({_SELECT_ALL.text}) AS everyone WHERE token_sha256 = :token_sha256")  # noqa: S608
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Whom a token stands for.
+
+    Parameters
+    ----------
+    kind
+        A device or a user.
+    id
+        The device's or user's key.
+    name
+        The device's name or the username.
+    role
+        ``device``, or the user's role.
+    area_id, area
+        Key and code of the area it is bound to; None for all areas.
+    expires_at
+        Seconds since the Unix epoch at which the token ends; None when it does not.
+    """
+
+    kind: Literal["device", "user"]
+    id: int
+    name: str
+    role: str
+    area_id: int | None
+    area: str | None
+    expires_at: float | None = None
+
+    @property
+    def actor(self) -> str:
+        """How it stands in the audit log: ``device:7``, ``user:3``."""
+        return f"{self.kind}:{self.id}"
+
+    def is_expired(self, now: datetime) -> bool:
+        """Tell whether its token has ended."""
+        return self.expires_at is not None and now.timestamp() >= self.expires_at
+
+
+def encode_principal(principal: Principal) -> bytes:
+    """Write a principal as it stands in the mirror."""
+    return orjson.dumps(asdict(principal))
+
+
+def decode_principal(value: bytes) -> Principal:
+    """Read a principal from the mirror."""
+    return Principal(**orjson.loads(value))
+
+
+def mirror_one(redis: Redis, token_sha256: str, principal: Principal) -> None:
+    """Put one credential in the mirror.
+
+    Parameters
+    ----------
+    redis
+        A worker's client.
+    token_sha256
+        Hexadecimal.
+    principal
+        Whom it stands for.
+    """
+    redis.hset(MIRROR_KEY, token_sha256, encode_principal(principal))
+
+
+def mirror_all(redis: Redis, connection: Connection) -> int:
+    """Make the mirror equal to Postgres: what is missing is added, what is revoked or over is removed.
+
+    Returns
+    -------
+    int
+        How many credentials there are.
+    """
+    wanted = {
+        bytes(row.token_sha256).hex().encode(): encode_principal(_principal_of(row._asdict()))
+        for row in connection.execute(_SELECT_ALL)
+    }
+    complete = COMPLETE_FIELD.encode()
+    present = cast("dict[bytes, bytes]", redis.hgetall(MIRROR_KEY))
+    changed = [part for field, value in wanted.items() if present.get(field) != value for part in (field, value)]
+    gone = [field for field in present if field not in wanted and field != complete]
+    pipeline = redis.pipeline(transaction=True)
+    pipeline.hset(MIRROR_KEY, items=[*changed, complete, b"1"])
+    if gone:
+        pipeline.hdel(MIRROR_KEY, *gone)
+    pipeline.execute()
+    return len(wanted)
+
+
+def find_principal(connection: Connection, token_sha256: bytes) -> Principal | None:
+    """Look a credential up in Postgres itself, for when the mirror is not complete."""
+    row = connection.execute(_SELECT_ONE, {"token_sha256": token_sha256}).one_or_none()
+    return None if row is None else _principal_of(row._asdict())
+
+
+def _principal_of(row: Mapping[str, Any]) -> Principal:
+    expires_at = cast("datetime | None", row["expires_at"])
+    return Principal(
+        kind=row["kind"],
+        id=row["id"],
+        name=row["name"],
+        role=row["role"],
+        area_id=row["area_id"],
+        area=row["area"],
+        expires_at=None if expires_at is None else expires_at.astimezone(UTC).timestamp(),
+    )

@@ -1,0 +1,1 @@
+"""Postgres: the schema, its migrations, and the one place that opens and commits transactions."""

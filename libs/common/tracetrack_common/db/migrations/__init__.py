@@ -1,0 +1,1 @@
+"""Alembic migrations; `python -m tracetrack_common.migrate` runs them."""

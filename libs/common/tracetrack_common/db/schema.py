@@ -1,0 +1,359 @@
+"""The tables as SQLAlchemy sees them. The migrations make them; a test holds the two against each other.
+
+Weights are grams, times are UTC. Why each index is there stands in `docs/schema.md`.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Date,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "%(table_name)s_pkey",
+        "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
+        "ck": "%(table_name)s_%(constraint_name)s_check",
+    }
+)
+
+_TIME = TIMESTAMP(timezone=True)
+_NOW = func.now()
+
+
+def _one_of(column: str, *words: str) -> CheckConstraint:
+    listed = ", ".join(f"'{word}'" for word in words)
+    return CheckConstraint(f"{column} IN ({listed})", name=column)
+
+
+area = Table(
+    "area",
+    metadata,
+    Column("area_id", SmallInteger, Identity(always=True), primary_key=True),
+    Column("code", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("zone", Text, nullable=False),
+    Column("created_at", _TIME, nullable=False, server_default=_NOW),
+)
+
+bag_type = Table(
+    "bag_type",
+    metadata,
+    Column("bag_type_id", SmallInteger, Identity(always=True), primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("parent_pattern", Text, nullable=False),
+    Column("capacity", SmallInteger, nullable=False),
+    Column("child_weight_g", Integer, nullable=False),
+    CheckConstraint("capacity > 0", name="capacity"),
+    CheckConstraint("child_weight_g > 0", name="child_weight_g"),
+)
+
+app_user = Table(
+    "app_user",
+    metadata,
+    Column("user_id", Integer, Identity(always=True), primary_key=True),
+    Column("username", Text, nullable=False),
+    Column("email", Text),
+    Column("role", Text, nullable=False),
+    Column("area_id", SmallInteger, ForeignKey("area.area_id")),
+    Column("password_hash", Text, nullable=False),
+    Column("created_at", _TIME, nullable=False, server_default=_NOW),
+    Column("disabled_at", _TIME),
+    _one_of("role", "dispatcher", "biller", "operator", "admin"),
+    CheckConstraint("role <> 'dispatcher' OR area_id IS NOT NULL", name="dispatcher_has_area"),
+    Index("app_user_username_key", text("lower(username)"), unique=True),
+)
+
+user_session = Table(
+    "user_session",
+    metadata,
+    Column("session_id", Uuid, primary_key=True),
+    Column("user_id", Integer, ForeignKey("app_user.user_id"), nullable=False),
+    Column("token_sha256", LargeBinary, nullable=False, unique=True),
+    Column("created_at", _TIME, nullable=False),
+    Column("expires_at", _TIME, nullable=False),
+    Column("ended_at", _TIME),
+)
+
+device = Table(
+    "device",
+    metadata,
+    Column("device_id", Integer, Identity(always=True), primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("area_id", SmallInteger, ForeignKey("area.area_id"), nullable=False),
+    Column("token_sha256", LargeBinary, nullable=False, unique=True),
+    Column("enrolled_at", _TIME, nullable=False, server_default=_NOW),
+    Column("revoked_at", _TIME),
+)
+
+bill = Table(
+    "bill",
+    metadata,
+    Column("bill_id", Integer, Identity(always=True), primary_key=True),
+    Column("bill_no", Text, nullable=False, unique=True),
+    Column("area_id", SmallInteger, ForeignKey("area.area_id"), nullable=False),
+    Column("status", Text, nullable=False, server_default="new"),
+    Column("capacity", SmallInteger, nullable=False),
+    Column("destination", Text, nullable=False),
+    Column("vehicle", Text),
+    Column("description", Text),
+    Column("sacks", SmallInteger, nullable=False, server_default="0"),
+    Column("children", Integer, nullable=False, server_default="0"),
+    Column("actual_weight_g", BigInteger, nullable=False, server_default="0"),
+    Column("expected_weight_g", BigInteger, nullable=False, server_default="0"),
+    Column("created_by", Integer, ForeignKey("app_user.user_id"), nullable=False),
+    Column("created_at", _TIME, nullable=False),
+    _one_of("status", "new", "processing", "completed"),
+    CheckConstraint("bill_no = upper(bill_no)", name="bill_no"),
+    CheckConstraint("capacity BETWEEN 1 AND 500", name="capacity"),
+    CheckConstraint("sacks BETWEEN 0 AND capacity", name="sacks"),
+    Index(None, "created_at"),
+)
+
+number_series = Table(
+    "number_series",
+    metadata,
+    Column("series", Text, primary_key=True, comment="for instance BILL-2026"),
+    Column("last", Integer, nullable=False),
+)
+
+goods_return = Table(
+    "goods_return",
+    metadata,
+    Column("return_id", Integer, Identity(always=True), primary_key=True),
+    Column("return_no", Text, nullable=False, unique=True),
+    Column("area_id", SmallInteger, ForeignKey("area.area_id"), nullable=False),
+    Column("state", Text, nullable=False, server_default="open"),
+    Column("notes", Text),
+    Column("created_by", Integer, ForeignKey("app_user.user_id"), nullable=False),
+    Column("created_at", _TIME, nullable=False),
+    _one_of("state", "open", "committed", "cancelled"),
+)
+
+bag = Table(
+    "bag",
+    metadata,
+    Column("bag_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("parent_id", BigInteger, comment="the sack a child is in now; follows bag_link in the same transaction"),
+    Column("created_at", _TIME, nullable=False, comment="corrected time of the scan that created it"),
+    Column("bill_id", Integer, ForeignKey("bill.bill_id"), comment="the bill a sack is on now; follows bill_sack"),
+    Column("return_id", Integer, ForeignKey("goods_return.return_id")),
+    Column("child_weight_g", Integer, comment="of a parent, as its type said when it was created"),
+    Column("area_id", SmallInteger, ForeignKey("area.area_id")),
+    Column("capacity", SmallInteger, comment="of a parent, as its type said when it was created; NULL: a child"),
+    Column("children", SmallInteger, nullable=False, server_default="0"),
+    Column("code", Text, nullable=False, unique=True),
+    Column("created_by", Uuid, nullable=False, comment="the scan or command that created it"),
+    CheckConstraint("(capacity IS NULL) = (child_weight_g IS NULL)", name="kind"),
+    CheckConstraint("capacity IS NOT NULL OR bill_id IS NULL", name="only_parents_on_bills"),
+    CheckConstraint("capacity IS NULL OR parent_id IS NULL", name="no_chains"),
+    CheckConstraint("children BETWEEN 0 AND coalesce(capacity, 0)", name="children"),
+)
+
+bag_link = Table(
+    "bag_link",
+    metadata,
+    Column("link_id", Uuid, primary_key=True, comment="the scan or command that put the child in"),
+    Column("child_id", BigInteger, ForeignKey("bag.bag_id"), nullable=False),
+    Column("parent_id", BigInteger, ForeignKey("bag.bag_id"), nullable=False),
+    Column("valid_from", _TIME, nullable=False),
+    Column("valid_until", _TIME),
+    Column("closed_by", Uuid, comment="the scan or command that took it out"),
+    CheckConstraint("child_id <> parent_id", name="no_self_link"),
+    CheckConstraint("(valid_until IS NULL) = (closed_by IS NULL)", name="closed"),
+    Index("bag_link_current_key", "child_id", unique=True, postgresql_where=text("valid_until IS NULL")),
+    Index("bag_link_past_idx", "child_id", postgresql_where=text("valid_until IS NOT NULL")),
+    Index(None, "parent_id", "valid_from"),
+)
+
+bill_sack = Table(
+    "bill_sack",
+    metadata,
+    Column("entry_id", Uuid, primary_key=True, comment="the scan that put the sack on"),
+    Column("bill_id", Integer, ForeignKey("bill.bill_id"), nullable=False),
+    Column("parent_id", BigInteger, ForeignKey("bag.bag_id"), nullable=False),
+    Column("valid_from", _TIME, nullable=False),
+    Column("valid_until", _TIME),
+    Column("closed_by", Uuid),
+    CheckConstraint("(valid_until IS NULL) = (closed_by IS NULL)", name="closed"),
+    Index("bill_sack_current_key", "parent_id", unique=True, postgresql_where=text("valid_until IS NULL")),
+    Index("bill_sack_past_idx", "parent_id", postgresql_where=text("valid_until IS NOT NULL")),
+    Index(None, "bill_id", "valid_from"),
+)
+
+bill_state = Table(
+    "bill_state",
+    metadata,
+    Column("change_id", Uuid, primary_key=True, comment="the scan or command that brought the state"),
+    Column("bill_id", Integer, ForeignKey("bill.bill_id"), nullable=False),
+    Column("status", Text, nullable=False),
+    Column("reason", Text),
+    Column("valid_from", _TIME, nullable=False),
+    Column("valid_until", _TIME),
+    _one_of("status", "new", "processing", "completed"),
+    Index("bill_state_current_key", "bill_id", unique=True, postgresql_where=text("valid_until IS NULL")),
+    Index(None, "bill_id", "valid_from"),
+)
+
+return_sack = Table(
+    "return_sack",
+    metadata,
+    Column("entry_id", Uuid, primary_key=True, comment="the scan that took the sack back"),
+    Column("return_id", Integer, ForeignKey("goods_return.return_id"), nullable=False),
+    Column("parent_id", BigInteger, ForeignKey("bag.bag_id"), nullable=False),
+    Column("bill_id", Integer, ForeignKey("bill.bill_id"), comment="the bill it left"),
+    Column("children", SmallInteger, nullable=False),
+    Column("child_codes", ARRAY(Text), nullable=False),
+    Column("weight_g", Integer, nullable=False),
+    Column("bill_weight_before_g", BigInteger),
+    Column("bill_weight_after_g", BigInteger),
+    Column("returned_at", _TIME, nullable=False),
+    Index(None, "return_id"),
+    Index(None, "parent_id"),
+)
+
+scan = Table(
+    "scan",
+    metadata,
+    Column("scan_id", Uuid, primary_key=True),
+    Column("batch_id", Uuid, nullable=False, comment="the transaction that applied it; names its audit row"),
+    Column("scanned_at", _TIME, nullable=False, comment="corrected"),
+    Column("device_time", _TIME, nullable=False, comment="as the device gave it"),
+    Column("received_at", _TIME, nullable=False),
+    Column("applied_at", _TIME, nullable=False),
+    Column("seq", BigInteger),
+    Column("epoch", Integer),
+    Column("device_id", Integer),
+    Column("user_id", Integer),
+    Column("weight_g", Integer),
+    Column("area_id", SmallInteger),
+    Column("children", SmallInteger),
+    Column("capacity", SmallInteger),
+    Column("kind", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("target", Text, comment="parent code, bill number or return number, by kind"),
+    Column("refers_to", Text, comment="the parent, bill or return that stood in the way"),
+    CheckConstraint("(device_id IS NULL) <> (user_id IS NULL)", name="one_actor"),
+    _one_of("kind", "parent", "child", "bill", "return"),
+    Index(None, "code", "scanned_at"),
+    Index("scan_scanned_at_brin", "scanned_at", postgresql_using="brin"),
+    postgresql_partition_by="RANGE (scan_id)",
+)
+
+command = Table(
+    "command",
+    metadata,
+    Column("command_id", Uuid, primary_key=True),
+    Column("actor", Text, nullable=False),
+    Column("idempotency_key", Text),
+    Column("name", Text, nullable=False),
+    Column("content_sha256", LargeBinary, nullable=False),
+    Column("received_at", _TIME, nullable=False),
+    Column("done_at", _TIME, nullable=False, server_default=_NOW),
+    Column("status", Text, nullable=False),
+    Column("outcome", JSONB, nullable=False),
+    _one_of("status", "done", "refused"),
+    UniqueConstraint("actor", "idempotency_key"),
+)
+
+audit_chain = Table(
+    "audit_chain",
+    metadata,
+    Column("chain", SmallInteger, primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+)
+
+audit_log = Table(
+    "audit_log",
+    metadata,
+    Column("chain", SmallInteger, primary_key=True),
+    Column("seq", BigInteger, primary_key=True),
+    Column("at", _TIME, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("object", Text, nullable=False),
+    Column("before", JSONB),
+    Column("after", JSONB),
+    Column("request_id", Text),
+    Column("address", Text),
+    Column("hash", LargeBinary, nullable=False),
+    Index(None, "object"),
+)
+
+tally = Table(
+    "tally",
+    metadata,
+    Column("name", Text, primary_key=True, comment="for instance scan.applied, bag.child"),
+    Column("chain", SmallInteger, primary_key=True, comment="the audit chain the counting transaction held"),
+    Column("value", BigInteger, nullable=False),
+)
+
+failed_work = Table(
+    "failed_work",
+    metadata,
+    Column("failed_id", Uuid, primary_key=True),
+    Column("queue", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("payload", JSONB, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("first_at", _TIME, nullable=False),
+    Column("last_at", _TIME, nullable=False),
+    Column("state", Text, nullable=False, server_default="open"),
+    _one_of("state", "open", "replayed", "discarded"),
+    Index("failed_work_open_idx", "last_at", postgresql_where=text("state = 'open'")),
+)
+
+eod_summary = Table(
+    "eod_summary",
+    metadata,
+    Column("summary_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("area_id", SmallInteger, ForeignKey("area.area_id"), comment="NULL: all areas"),
+    Column("business_date", Date, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("window_start", _TIME, nullable=False),
+    Column("window_end", _TIME, nullable=False),
+    Column("generated_at", _TIME, nullable=False),
+    Column(
+        "figures_sha256", LargeBinary, nullable=False, comment="of the figures alone: tells whether a new one differs"
+    ),
+    Column("content", JSONB, nullable=False),
+    CheckConstraint("revision > 0", name="revision"),
+    Index(
+        "eod_summary_area_date_revision_key",
+        "business_date",
+        "area_id",
+        "revision",
+        unique=True,
+        postgresql_nulls_not_distinct=True,
+    ),
+)
+
+eod_document = Table(
+    "eod_document",
+    metadata,
+    Column("summary_id", BigInteger, ForeignKey("eod_summary.summary_id"), primary_key=True),
+    Column("format", Text, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+    Column("sha256", LargeBinary, nullable=False),
+    _one_of("format", "xlsx"),
+)

@@ -1,0 +1,157 @@
+"""Draining a ledger: take entries, have them handled in a transaction, settle them, go on until none is left."""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from redis.exceptions import RedisError, ResponseError
+
+from tracetrack_common.db.session import is_transient
+from tracetrack_common.ledger import Entry, Ledger
+from tracetrack_common.log import get_logger
+
+log = get_logger(__name__)
+
+SLICE_S = 10.0
+"""Longest a drain goes on before it ends and asks for the next: a worker told to stop must stop within 30 s."""
+ENTRIES_PER_LOOK = 64
+HELP_INTERVAL_S = 0.25
+_BACKOFF_FIRST_S = 0.05
+_BACKOFF_MOST_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """What handling entries gave, after its transaction has committed.
+
+    Parameters
+    ----------
+    ids
+        The identities that were in the entries.
+    replies
+        Messages for those who wait, by reply channel.
+    """
+
+    ids: Iterable[str] = ()
+    replies: Mapping[str, bytes] = field(default_factory=dict)
+
+
+class Drainer:
+    """Drains one ledger for one Celery task.
+
+    Parameters
+    ----------
+    ledger
+        The ledger, with this process's consumer name.
+    handle
+        Applies entries and commits; raises only what a repetition may cure (`is_transient`) or what is a defect.
+    summon
+        Sends a summons for this ledger's queue.
+    lease_s
+        Seconds an entry may stay untouched.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        handle: Callable[[Sequence[Entry]], Handled],
+        *,
+        summon: Callable[[], None],
+        lease_s: float,
+    ) -> None:
+        self._ledger = ledger
+        self._handle = handle
+        self._summon = summon
+        self._lease_s = lease_s
+
+    def drain(self) -> int:
+        """Handle what waits, for at most `SLICE_S`.
+
+        Returns
+        -------
+        int
+            How many entries were settled.
+        """
+        deadline = time.monotonic() + SLICE_S
+        settled = 0
+        taken_over_at = helped_at = 0.0
+        while (now := time.monotonic()) < deadline:
+            entries = []
+            if now - taken_over_at > self._lease_s / 2:
+                entries = self._take_over()
+                taken_over_at = now if len(entries) < ENTRIES_PER_LOOK else 0.0
+            entries = entries or self._take() or self._take(last_look=True)
+            if not entries:
+                return settled
+            if len(entries) == ENTRIES_PER_LOOK and now - helped_at > HELP_INTERVAL_S:
+                self._summon()
+                helped_at = now
+            if not self._settle(entries, deadline):
+                return settled
+            settled += len(entries)
+        self._summon()
+        return settled
+
+    def _take(self, *, last_look: bool = False) -> list[Entry]:
+        try:
+            return self._ledger.take(ENTRIES_PER_LOOK, last_look=last_look)
+        except ResponseError as error:
+            self._renew_group(error)
+            return []
+
+    def _take_over(self) -> list[Entry]:
+        try:
+            return self._ledger.take_over(ENTRIES_PER_LOOK)
+        except ResponseError as error:
+            self._renew_group(error)
+            return []
+
+    def _renew_group(self, error: ResponseError) -> None:
+        """Make the consumer group again where it is missing: on first use, or after Redis was emptied."""
+        if "NOGROUP" not in str(error):
+            raise error
+        self._ledger.ensure_group()
+
+    def _settle(self, entries: Sequence[Entry], deadline: float) -> bool:
+        """Handle entries, again while what fails is transient; give them back when time is up."""
+        pause_s = _BACKOFF_FIRST_S
+        with self._lease_kept(entries):
+            while True:
+                try:
+                    handled = self._handle(entries)
+                except Exception as error:
+                    if not is_transient(error):
+                        raise
+                    log.warning("drain_retried", reason=str(error).splitlines()[0], entries=len(entries))
+                    if time.monotonic() + pause_s > deadline:
+                        self._ledger.give_back(entries)
+                        return False
+                    time.sleep(pause_s)
+                    pause_s = min(pause_s * 2, _BACKOFF_MOST_S)
+                else:
+                    self._ledger.settle(entries, handled.ids, handled.replies)
+                    return True
+
+    @contextmanager
+    def _lease_kept(self, entries: Sequence[Entry]) -> Iterator[None]:
+        """Renew the lease on entries from a thread of its own while they are worked on."""
+        done = threading.Event()
+
+        def renew() -> None:
+            while not done.is_set():
+                try:
+                    self._ledger.renew(entries)
+                except RedisError as error:
+                    log.warning("lease_not_renewed", reason=str(error))
+                done.wait(self._lease_s / 3)
+
+        keeper = threading.Timer(self._lease_s / 3, renew)
+        keeper.daemon = True
+        keeper.start()
+        try:
+            yield
+        finally:
+            done.set()
+            keeper.cancel()

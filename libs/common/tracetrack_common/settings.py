@@ -1,0 +1,69 @@
+"""Settings: read from the environment once, frozen, and strict about names."""
+
+import difflib
+import os
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, PostgresDsn, RedisDsn, SecretStr, TypeAdapter, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "TRACETRACK_"
+_DATABASE_URL = TypeAdapter(PostgresDsn)
+_REDIS_URL = TypeAdapter(RedisDsn)
+
+
+class Settings(BaseSettings):
+    """What every process of TraceTrack is told by its environment (`TRACETRACK_…`).
+
+    Raises
+    ------
+    pydantic.ValidationError
+        A value is missing or wrong, or a `TRACETRACK_…` name is not known; the message names it.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+
+    database_url: SecretStr = Field(description="postgresql://user:password@host:port/database")
+    redis_url: SecretStr = Field(description="redis://:password@host:port/0: the ledger, the broker, the mirrors")
+    state_dir: Path = Field(default=Path(".tracetrack"), description="where files of this machine are kept")
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    gateway_host: str = "127.0.0.1"
+    gateway_port: int = Field(default=8080, ge=1, le=65535)
+    gateway_url: str | None = Field(default=None, description="the address people and devices use, when it differs")
+    flower_port: int = Field(default=5555, ge=1, le=65535)
+    max_body_bytes: int = Field(default=2 * 1024 * 1024, ge=1024, description="largest request body")
+    reply_timeout_s: float = Field(default=10.0, gt=0, description="how long a person's command is waited for")
+    credential_ttl_s: float = Field(default=2.0, ge=0, le=5, description="how long a process trusts a looked-up token")
+
+    db_pool_size: int = Field(default=5, ge=1, description="connections each process keeps")
+    db_max_overflow: int = Field(default=5, ge=0, description="connections it may open beyond those")
+    db_connect_timeout_s: int = Field(default=3, ge=1)
+    db_statement_timeout_ms: int = Field(default=15_000, ge=100)
+    db_lock_timeout_ms: int = Field(default=5_000, ge=100)
+    db_idle_in_transaction_timeout_ms: int = Field(default=20_000, ge=100)
+
+    lease_s: float = Field(default=5.0, gt=0, description="a ledger entry untouched for so long is taken over")
+    sweep_interval_s: float = Field(default=1.0, gt=0, description="how often a worker looks for forgotten entries")
+    scans_per_transaction: int = Field(default=2_000, ge=1, description="most scans one transaction applies")
+
+    eod_zone: str = Field(default="Asia/Kolkata", description="zone of the summary over all areas")
+    eod_delay_minutes: int = Field(default=15, ge=0, description="minutes after the day's end the nightly run comes")
+
+    @model_validator(mode="after")
+    def _check_addresses(self) -> Self:
+        _DATABASE_URL.validate_python(self.database_url.get_secret_value())
+        _REDIS_URL.validate_python(self.redis_url.get_secret_value())
+        return self
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown_names(cls, values: dict[str, object]) -> dict[str, object]:
+        known = {PREFIX + name.upper() for name in cls.model_fields}
+        for name in os.environ:
+            if name.startswith(PREFIX) and name not in known:
+                near = difflib.get_close_matches(name, known, n=1)
+                hint = f"; did you mean {near[0]}?" if near else ""
+                raise ValueError(f"{name} is not a setting of TraceTrack{hint}")
+        return values

@@ -1,0 +1,129 @@
+"""What every worker process holds, and how its drains and its sweeper are put together."""
+
+import os
+import socket
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property, partial
+from typing import Any
+
+from celery import Celery, signals
+from redis import Redis
+
+from tracetrack_common.celery_app import DRAIN_TASKS
+from tracetrack_common.db.session import Database
+from tracetrack_common.drain import Drainer, Handled
+from tracetrack_common.ids import uuid7
+from tracetrack_common.ledger import Entry, Ledger
+from tracetrack_common.log import configure_logging
+from tracetrack_common.redis_client import connect_worker
+from tracetrack_common.settings import Settings
+from tracetrack_common.sweeper import Sweeper
+
+
+class WorkerProcess:
+    """The connections of one pool process: made at first use, so after the fork.
+
+    Parameters
+    ----------
+    settings
+        Addresses and limits.
+    name
+        The service, as it shows in `pg_stat_activity`.
+    """
+
+    def __init__(self, settings: Settings, *, name: str) -> None:
+        self.settings = settings
+        self.name = name
+
+    @cached_property
+    def database(self) -> Database:
+        """The pool of connections to Postgres."""
+        return Database(self.settings, application_name=self.name)
+
+    @cached_property
+    def redis(self) -> Redis:
+        """The connection to Redis."""
+        return connect_worker(self.settings)
+
+    @cached_property
+    def consumer(self) -> str:
+        """The name of this process in every ledger, never used before."""
+        return f"{socket.gethostname()}-{os.getpid()}-{uuid7().hex[-8:]}"
+
+    def drain(self, app: Celery, queue: str, handle: Callable[[Sequence[Entry]], Handled]) -> int:
+        """Drain a queue's ledger.
+
+        Parameters
+        ----------
+        app
+            Sends further summonses.
+        queue
+            Which queue.
+        handle
+            Applies entries and commits.
+
+        Returns
+        -------
+        int
+            How many entries were settled.
+        """
+        ledger = Ledger(self.redis, queue, consumer=self.consumer, lease_s=self.settings.lease_s)
+        drainer = Drainer(ledger, handle, summon=summoner(app, queue), lease_s=self.settings.lease_s)
+        return drainer.drain()
+
+
+def summoner(app: Celery, queue: str) -> Callable[[], None]:
+    """Give what sends a summons for a queue's ledger."""
+
+    def summon() -> None:
+        app.send_task(DRAIN_TASKS[queue], queue=queue, ignore_result=True)
+
+    return summon
+
+
+def install_worker_signals(
+    app: Celery,
+    settings: Settings,
+    *,
+    process: str,
+    queues: Iterable[str],
+    chores: Mapping[str, Callable[[Redis], None]] | None = None,
+) -> None:
+    """Set up a worker's logging and, in its main process, the sweeper of the ledgers it serves.
+
+    Parameters
+    ----------
+    app
+        The service's application.
+    settings
+        Addresses and limits.
+    process
+        The name in log records.
+    queues
+        Queues with a ledger that this service can serve; those the worker really consumes are swept.
+    chores
+        What the sweeper of a queue's worker sees to besides, by queue.
+    """
+    sweepers: list[Sweeper] = []
+
+    def setup_logging(**_: Any) -> None:
+        configure_logging(settings.log_level, process=process)
+
+    def start_sweeper(**_: Any) -> None:
+        redis = connect_worker(settings)
+        served = [queue for queue in queues if queue in app.amqp.queues.consume_from]
+        ledgers = {
+            Ledger(redis, queue, consumer="sweeper", lease_s=settings.lease_s): summoner(app, queue) for queue in served
+        }
+        due = [partial(chore, redis) for queue, chore in (chores or {}).items() if queue in served]
+        sweeper = Sweeper(ledgers, interval_s=settings.sweep_interval_s, chores=due)
+        sweeper.start()
+        sweepers.append(sweeper)
+
+    def stop_sweeper(**_: Any) -> None:
+        for sweeper in sweepers:
+            sweeper.stop()
+
+    signals.setup_logging.connect(setup_logging, weak=False)
+    signals.worker_ready.connect(start_sweeper, weak=False)
+    signals.worker_shutting_down.connect(stop_sweeper, weak=False)

@@ -1,0 +1,138 @@
+"""Accepting: what is to be done is in the ledger before anybody is told that it was accepted.
+
+Group commit: while one write to Redis is under way the next one fills, so a write carries whatever waited. There is no
+timer and nothing is added when the gateway is idle; a single scan is a group of one.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from redis import asyncio as aioredis
+from redis.exceptions import RedisError
+
+from tracetrack_common.contracts import ScanSubmission, encode_submissions
+from tracetrack_common.errors import UnavailableError
+from tracetrack_common.ledger import LedgerKeys
+from tracetrack_common.log import get_logger
+
+log = get_logger(__name__)
+
+SCANS_PER_ENTRY = 500
+"""An entry is what a worker takes at once; larger groups become several entries of the same write."""
+
+
+class LedgerWriter:
+    """Writes entries to one queue's ledger.
+
+    Parameters
+    ----------
+    redis
+        The gateway's client.
+    queue
+        Which ledger.
+    summon
+        Asks for a worker; called only when none is draining.
+    """
+
+    def __init__(self, redis: aioredis.Redis, queue: str, *, summon: Callable[[], None]) -> None:
+        self._redis = redis
+        self._keys = LedgerKeys(queue)
+        self._summon = summon
+
+    async def write(self, bodies: Sequence[bytes], ids: Sequence[tuple[str, str]]) -> None:
+        """Write entries and the identities that are in them, all or nothing.
+
+        Parameters
+        ----------
+        bodies
+            The entries.
+        ids
+            Pairs of an identity and the actor who sent it.
+
+        Raises
+        ------
+        UnavailableError
+            Redis did not take them, or did not answer in time; a repetition is safe.
+        """
+        pipeline = self._redis.pipeline(transaction=True)
+        for body in bodies:
+            pipeline.execute_command("XADD", self._keys.stream, "*", "e", body)
+        pipeline.execute_command("HSET", self._keys.index, *[part for pair in ids for part in pair])
+        pipeline.exists(self._keys.draining)
+        try:
+            answers = await pipeline.execute()
+        except (RedisError, OSError) as error:
+            log.warning("ledger_write_failed", queue=self._keys.queue, reason=str(error))
+            raise UnavailableError("The ledger does not answer; nothing was accepted, send it again.") from error
+        if not answers[-1]:
+            self._summon()
+
+
+@dataclass(slots=True)
+class _Group:
+    """What leaves with the next write."""
+
+    submissions: list[ScanSubmission] = field(default_factory=list)
+    accepted: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+
+class ScanAcceptor:
+    """Accepts scans in group commits.
+
+    Parameters
+    ----------
+    writer
+        Writes to the scans' ledger.
+    """
+
+    def __init__(self, writer: LedgerWriter) -> None:
+        self._writer = writer
+        self._next: _Group | None = None
+        self._flushing: asyncio.Task[None] | None = None
+
+    async def accept(self, submission: ScanSubmission) -> None:
+        """Accept the scans of one request; when this returns, they are in the ledger.
+
+        Raises
+        ------
+        UnavailableError
+            They were not accepted.
+        """
+        if self._next is None:
+            self._next = _Group()
+        group = self._next
+        group.submissions.append(submission)
+        if self._flushing is None:
+            self._flushing = asyncio.create_task(self._flush())
+        # A caller that gives up must not take the group's other requests with it.
+        await asyncio.shield(group.accepted)
+
+    async def _flush(self) -> None:
+        try:
+            while (group := self._next) is not None:
+                self._next = None
+                try:
+                    await self._write(group.submissions)
+                except Exception as error:  # noqa: BLE001 - each waiting request raises it for itself
+                    group.accepted.set_exception(error)
+                    group.accepted.exception()
+                else:
+                    group.accepted.set_result(None)
+        finally:
+            self._flushing = None
+
+    async def _write(self, submissions: Sequence[ScanSubmission]) -> None:
+        bodies = []
+        ids = []
+        entry: list[ScanSubmission] = []
+        scans = 0
+        for submission in submissions:
+            if entry and scans + len(submission.scans) > SCANS_PER_ENTRY:
+                bodies.append(encode_submissions(entry))
+                entry, scans = [], 0
+            entry.append(submission)
+            scans += len(submission.scans)
+            ids += [(scan.scan_id, f"device:{scan.device_id}") for scan in submission.scans]
+        bodies.append(encode_submissions(entry))
+        await self._writer.write(bodies, ids)

@@ -1,0 +1,56 @@
+"""Who may do what: one table, denied by default (domain.md, People, devices, areas)."""
+
+from collections.abc import Mapping
+from enum import Enum, auto
+
+from tracetrack_common.credentials import Principal
+from tracetrack_common.errors import ForbiddenError
+
+
+class Action(Enum):
+    """What a route does."""
+
+    SUBMIT_SCANS = auto()
+    READ_SCANS = auto()
+    READ_BAGS = auto()
+    READ_BILLS = auto()
+    CHANGE_BILLS = auto()
+    READ_RETURNS = auto()
+    CHANGE_RETURNS = auto()
+    READ_EOD = auto()
+    RUN_EOD = auto()
+    READ_STATS = auto()
+    READ_COMMANDS = auto()
+    MANAGE_DEVICES = auto()
+
+
+_BUSINESS = frozenset({"device", "dispatcher", "biller", "admin"})
+_BILLERS = frozenset({"biller", "admin"})
+
+PERMISSIONS: Mapping[Action, frozenset[str]] = {
+    Action.SUBMIT_SCANS: frozenset({"device"}),
+    Action.READ_SCANS: _BUSINESS,
+    Action.READ_BAGS: _BUSINESS,
+    Action.READ_BILLS: _BUSINESS,
+    Action.CHANGE_BILLS: _BILLERS,
+    Action.READ_RETURNS: _BUSINESS,
+    Action.CHANGE_RETURNS: _BILLERS,
+    Action.READ_EOD: frozenset({"dispatcher", "biller", "admin"}),
+    Action.RUN_EOD: _BILLERS,
+    Action.READ_STATS: frozenset({"biller", "operator", "admin"}),
+    Action.READ_COMMANDS: frozenset({"dispatcher", "biller", "operator", "admin"}),
+    Action.MANAGE_DEVICES: frozenset({"admin"}),
+}
+
+
+def require(principal: Principal, action: Action) -> None:
+    """Let pass who may do this.
+
+    Raises
+    ------
+    ForbiddenError
+        The role may not.
+    """
+    allowed = PERMISSIONS[action]
+    if principal.role not in allowed:
+        raise ForbiddenError(f"A {principal.role} may not do this; it takes one of: {', '.join(sorted(allowed))}.")

@@ -1,0 +1,49 @@
+"""What a gateway process is made of."""
+
+from dataclasses import dataclass
+
+from redis import asyncio as aioredis
+
+from tracetrack_common.db.session import Database
+from tracetrack_common.settings import Settings
+from tracetrack_gateway.authentication import Authenticator
+from tracetrack_gateway.commands import Commander
+from tracetrack_gateway.login import Login
+from tracetrack_gateway.metrics import Metrics
+from tracetrack_gateway.operations import Operations
+from tracetrack_gateway.reading import Reader
+from tracetrack_gateway.replies import ReplyListener
+from tracetrack_gateway.submit import ScanSubmitter
+from tracetrack_gateway.summons import Summoner
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """The parts of a gateway process, put together in `main`.
+
+    Parameters
+    ----------
+    settings
+        As the environment gave them.
+    redis, database
+        Redis; Postgres, read-only.
+    authenticator, submitter, commander, login, reader, operations
+        The use cases.
+    metrics
+        What this process counts.
+    replies, summoner
+        What runs beside the requests.
+    """
+
+    settings: Settings
+    redis: aioredis.Redis
+    database: Database
+    authenticator: Authenticator
+    submitter: ScanSubmitter
+    commander: Commander
+    login: Login
+    reader: Reader
+    operations: Operations
+    metrics: Metrics
+    replies: ReplyListener
+    summoner: Summoner

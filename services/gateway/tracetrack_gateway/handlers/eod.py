@@ -1,0 +1,81 @@
+"""End-of-day summaries."""
+
+from datetime import date
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from tracetrack_common.credentials import Principal
+from tracetrack_gateway.access import Action
+from tracetrack_gateway.handlers.answers import QUEUED, IdempotencyKey, queued
+from tracetrack_gateway.models import CommandOut
+from tracetrack_gateway.problems import documented
+from tracetrack_gateway.requests import Caller, TheGateway, TheOrigin, wait_of
+
+router = APIRouter(prefix="/api/v1/eod", tags=["end of day"])
+
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+Area = Annotated[str, Query(max_length=50, description="an area's code, or `all`")]
+
+
+@router.get("/{business_date}", summary="A day's summary", responses=documented(401, 403, 404, 422, 503))
+async def get_summary(
+    business_date: date,
+    gateway: TheGateway,
+    caller: Annotated[Principal, Depends(Caller(Action.READ_EOD))],
+    area: Area = "all",
+) -> dict[str, Any]:
+    """Give the newest revision of a day's summary; its fields are described in `docs/eod.md`."""
+    return await gateway.reader.summary(business_date, area, caller)
+
+
+@router.get(
+    "/{business_date}/document.xlsx",
+    summary="A day's summary as a workbook",
+    response_class=Response,
+    responses={200: {"content": {XLSX: {}}, "description": "The workbook"}, **documented(401, 403, 404, 422, 503)},
+)
+async def get_workbook(
+    business_date: date,
+    gateway: TheGateway,
+    caller: Annotated[Principal, Depends(Caller(Action.READ_EOD))],
+    area: Area = "all",
+) -> Response:
+    """Give the newest revision as XLSX; the same revision is the same bytes for ever."""
+    content, sha256, revision = await gateway.reader.document(business_date, area, "xlsx", caller)
+    filename = f"eod-{business_date}-{area}-r{revision}.xlsx"
+    headers = {"Content-Disposition": f'attachment; filename="{filename}"', "ETag": f'"{sha256}"'}
+    return Response(content, media_type=XLSX, headers=headers)
+
+
+@router.post(
+    "/{business_date}",
+    summary="Make a day's summaries now",
+    response_model=CommandOut,
+    responses={**QUEUED, **documented(401, 403, 404, 422, 503)},
+)
+async def run_summaries(
+    request: Request,
+    business_date: date,
+    gateway: TheGateway,
+    origin: TheOrigin,
+    caller: Annotated[Principal, Depends(Caller(Action.RUN_EOD))],
+    area: Annotated[
+        str | None, Query(max_length=50, description="one area's code, or `all`; every one and `all` when left out")
+    ] = None,
+    idempotency_key: IdempotencyKey = None,
+) -> CommandOut | Response:
+    """Make the summaries of a day that is over; where nothing has changed, the revision that is there stands."""
+    answer = await gateway.commander.send(
+        "eod.run",
+        {"date": business_date.isoformat(), "area": area},
+        principal=caller,
+        origin=origin,
+        wait_s=wait_of(request),
+        queue="reports",
+        idempotency_key=idempotency_key,
+    )
+    if answer.outcome is None:
+        return queued(answer)
+    return CommandOut(command_id=answer.command_id, status="done", outcome=dict(answer.outcome))

@@ -1,0 +1,99 @@
+"""Composition root of the gateway: `python -m tracetrack_gateway`."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from tracetrack_common.celery_app import build_publisher
+from tracetrack_common.db.session import Database
+from tracetrack_common.log import configure_logging
+from tracetrack_common.redis_client import connect_gateway, connect_listener
+from tracetrack_common.settings import Settings
+from tracetrack_gateway import problems
+from tracetrack_gateway.accept import LedgerWriter, ScanAcceptor
+from tracetrack_gateway.authentication import Authenticator
+from tracetrack_gateway.commands import Commander
+from tracetrack_gateway.gateway import Gateway
+from tracetrack_gateway.handlers import bags, bills, eod, goods_returns, operations, people, scans
+from tracetrack_gateway.login import Login
+from tracetrack_gateway.metrics import Metrics
+from tracetrack_gateway.middleware import RequestFrame
+from tracetrack_gateway.operations import Operations
+from tracetrack_gateway.reading import Reader
+from tracetrack_gateway.replies import ReplyListener
+from tracetrack_gateway.submit import ScanSubmitter
+from tracetrack_gateway.summons import Summoner
+
+_DESCRIPTION = """TraceTrack tracks sacks of goods through warehouses. Devices submit scans; each is accepted durably,
+applied exactly once, and answered with an outcome whose `feedback` is `ok`, `already` or `stop`."""
+
+
+def build_gateway(settings: Settings) -> Gateway:
+    """Put a gateway process together; nothing is connected yet, so neither Redis nor Postgres need be there."""
+    redis = connect_gateway(settings)
+    database = Database(settings, application_name="tracetrack-gateway", read_only=True)
+    publisher = build_publisher(settings, name="tracetrack-gateway")
+    summoner = Summoner(publisher)
+    replies = ReplyListener(connect_listener(settings))
+
+    def writer_of(queue: str) -> LedgerWriter:
+        return LedgerWriter(redis, queue, summon=_summons_of(summoner, queue))
+
+    commander = Commander(writer_of, replies)
+    operations_ = Operations(redis, database, lease_s=settings.lease_s)
+    return Gateway(
+        settings=settings,
+        redis=redis,
+        database=database,
+        authenticator=Authenticator(redis, database, ttl_s=settings.credential_ttl_s),
+        submitter=ScanSubmitter(ScanAcceptor(writer_of("scans")), replies),
+        commander=commander,
+        login=Login(database, commander, wait_s=settings.reply_timeout_s),
+        reader=Reader(database, redis),
+        operations=operations_,
+        metrics=Metrics(operations_),
+        replies=replies,
+        summoner=summoner,
+    )
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Make the ASGI application.
+
+    Parameters
+    ----------
+    settings
+        Read from the environment when left out.
+    """
+    settings = settings or Settings()
+    configure_logging(settings.log_level, process="gateway")
+    gateway = build_gateway(settings)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await gateway.replies.start()
+        yield
+        await gateway.replies.stop()
+        gateway.summoner.close()
+        await gateway.redis.aclose()
+        gateway.database.close()
+
+    app = FastAPI(
+        title="TraceTrack",
+        version="0.1.0",
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        redoc_url=None,
+        separate_input_output_schemas=False,
+    )
+    app.state.gateway = gateway
+    problems.install(app)
+    for module in (scans, bags, bills, goods_returns, eod, people, operations):
+        app.include_router(module.router)
+    app.add_middleware(RequestFrame, max_body_bytes=settings.max_body_bytes, observe=gateway.metrics.observe)
+    return app
+
+
+def _summons_of(summoner: Summoner, queue: str) -> Callable[[], None]:
+    return lambda: summoner.summon(queue)

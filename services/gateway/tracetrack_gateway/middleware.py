@@ -1,0 +1,100 @@
+"""What happens around every request, as plain ASGI: its identity, its size, its time."""
+
+import re
+import time
+from collections.abc import Callable
+
+import orjson
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tracetrack_common.errors import TooLargeError
+from tracetrack_common.ids import uuid7
+from tracetrack_gateway.problems import MEDIA_TYPE
+
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
+
+
+class RequestFrame:
+    """Names each request, refuses bodies that are too large before they are read, and measures.
+
+    Parameters
+    ----------
+    app
+        What is inside.
+    max_body_bytes
+        The largest body.
+    observe
+        Told method, route, status and seconds of each request.
+    """
+
+    def __init__(self, app: ASGIApp, *, max_body_bytes: int, observe: Callable[[str, str, int, float], None]) -> None:
+        self._app = app
+        self._max_body_bytes = max_body_bytes
+        self._observe = observe
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        headers = dict(scope["headers"])
+        given = headers.get(b"x-request-id", b"")
+        request_id = given.decode() if _REQUEST_ID.fullmatch(given) else uuid7().hex
+        scope["request_id"] = request_id
+        status = 500
+
+        async def send_named(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [
+                    *message["headers"],
+                    (b"x-request-id", request_id.encode()),
+                    (b"x-content-type-options", b"nosniff"),
+                    (b"cache-control", b"no-store"),
+                ]
+            await send(message)
+
+        length = headers.get(b"content-length")
+        try:
+            if length is not None and int(length) > self._max_body_bytes:
+                await self._refuse(scope, send_named)
+            else:
+                await self._app(scope, receive if length is not None else self._counted(receive), send_named)
+        finally:
+            route = getattr(scope.get("route"), "path", "unmatched")
+            self._observe(scope["method"], route, status, time.perf_counter() - started)
+
+    def _counted(self, receive: Receive) -> Receive:
+        """Count a body that comes without its length, and stop reading when it is too large."""
+        received = 0
+
+        async def receive_counted() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self._max_body_bytes:
+                raise TooLargeError(self._sentence)
+            return message
+
+        return receive_counted
+
+    @property
+    def _sentence(self) -> str:
+        return f"The body may have at most {self._max_body_bytes} bytes."
+
+    async def _refuse(self, scope: Scope, send: Send) -> None:
+        body = orjson.dumps(
+            {
+                "type": "https://tracetrack.dev/problems/" + TooLargeError.code,
+                "title": TooLargeError.title,
+                "status": TooLargeError.status,
+                "detail": self._sentence,
+                "errors": [{"field": "body", "detail": self._sentence}],
+                "request_id": scope["request_id"],
+            }
+        )
+        headers = [(b"content-type", MEDIA_TYPE.encode()), (b"connection", b"close")]
+        await send({"type": "http.response.start", "status": TooLargeError.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,85 @@
+"""What every handler needs of a request: its origin, its caller, how long the caller waits, its body."""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+
+from tracetrack_common.contracts import Origin
+from tracetrack_common.credentials import Principal
+from tracetrack_common.errors import UnsupportedMediaTypeError
+from tracetrack_gateway.access import Action, require
+from tracetrack_gateway.gateway import Gateway
+
+_WAIT = re.compile(r"(?:^|[,;\s])wait=(\d{1,4})(?:$|[,;\s])")
+WAIT_MOST_S = 30.0
+"""Longest a request is held; a longer wait is for the caller to repeat."""
+
+
+def gateway_of(request: Request) -> Gateway:
+    """Give what this process is made of."""
+    return cast("Gateway", request.app.state.gateway)
+
+
+def origin_of(request: Request) -> Origin:
+    """Give where and when a request came from."""
+    return Origin(
+        request_id=request.scope["request_id"],
+        address=request.client.host if request.client else None,
+        received_at=datetime.now(UTC),
+    )
+
+
+def wait_of(request: Request, default_s: float = 0.0) -> float:
+    """Give the seconds the caller waits for an outcome: `Prefer: wait=N` (RFC 7240)."""
+    prefer = request.headers.get("prefer")
+    found = _WAIT.search(prefer) if prefer else None
+    return default_s if found is None else min(float(found[1]), WAIT_MOST_S)
+
+
+async def caller_of(request: Request, action: Action) -> Principal:
+    """Give who calls, when they may do this.
+
+    Raises
+    ------
+    UnauthorizedError, ForbiddenError, UnavailableError
+        As the token and the role demand.
+    """
+    principal = await gateway_of(request).authenticator.authenticate(request.headers.get("authorization"))
+    require(principal, action)
+    return principal
+
+
+class Caller:
+    """A dependency that gives the caller of a route, when they may do what the route does.
+
+    Parameters
+    ----------
+    action
+        What the route does.
+    """
+
+    def __init__(self, action: Action) -> None:
+        self.action = action
+
+    async def __call__(self, request: Request) -> Principal:
+        """Give the caller."""
+        return await caller_of(request, self.action)
+
+
+def content_type_of(request: Request) -> str:
+    """Give the body's media type, without parameters; a compressed body is refused.
+
+    Raises
+    ------
+    UnsupportedMediaTypeError
+        The body is compressed.
+    """
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise UnsupportedMediaTypeError("Send the body without Content-Encoding.")
+    return request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+
+
+TheGateway = Annotated[Gateway, Depends(gateway_of)]
+TheOrigin = Annotated[Origin, Depends(origin_of)]

@@ -1,0 +1,171 @@
+"""The statements of the read API.
+
+Each is bound to an area where the caller is: `:area_id` is NULL for all areas.
+"""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, text
+
+_IN_AREA = "(CAST(:area_id AS int) IS NULL OR {column} = :area_id)"
+
+_SELECT_SCAN = text(
+    "SELECT scan_id, kind, code, target, scanned_at, received_at, outcome, refers_to, children, capacity, weight_g,"
+    " area_id, device_id, user_id"
+    " FROM scan WHERE scan_id = :scan_id"
+)
+_BAG_COLUMNS = (
+    "SELECT bag.bag_id, bag.code, bag.capacity, bag.child_weight_g, bag.children, bag.created_at, bag.created_by,"
+    " area.code AS area, parent.code AS parent, bill.bill_no"
+    " FROM bag LEFT JOIN area ON area.area_id = bag.area_id LEFT JOIN bag AS parent ON parent.bag_id = bag.parent_id"
+    " LEFT JOIN bill ON bill.bill_id = bag.bill_id"
+)
+_SELECT_BAG = text(f"{_BAG_COLUMNS} WHERE bag.code = :code AND {_IN_AREA.format(column='bag.area_id')}")
+_SELECT_CHILDREN = text(
+    "SELECT bag.code FROM bag_link JOIN bag ON bag.bag_id = bag_link.child_id"
+    " WHERE bag_link.parent_id = :bag_id AND valid_until IS NULL ORDER BY valid_from, bag.code"
+)
+_SELECT_EVENTS = text(
+    "WITH links AS ("
+    " SELECT * FROM bag_link WHERE parent_id = :bag_id"
+    " UNION ALL SELECT * FROM bag_link WHERE child_id = :bag_id AND valid_until IS NULL"
+    " UNION ALL SELECT * FROM bag_link WHERE child_id = :bag_id AND valid_until IS NOT NULL"
+    "), entries AS ("
+    " SELECT * FROM bill_sack WHERE parent_id = :bag_id AND valid_until IS NULL"
+    " UNION ALL SELECT * FROM bill_sack WHERE parent_id = :bag_id AND valid_until IS NOT NULL"
+    "), events (at, event, bag_id, into_, by, rank) AS ("
+    " SELECT created_at, 'registered', bag_id, NULL, created_by, 0 FROM bag WHERE bag_id = :bag_id"
+    " UNION ALL SELECT valid_from, 'put_in', child_id, parent.code, link_id, 1"
+    " FROM links JOIN bag AS parent ON parent.bag_id = links.parent_id"
+    " UNION ALL SELECT valid_until, 'taken_out', child_id, parent.code, closed_by, 2"
+    " FROM links JOIN bag AS parent ON parent.bag_id = links.parent_id WHERE valid_until IS NOT NULL"
+    " UNION ALL SELECT valid_from, 'put_on_bill', parent_id, bill_no, entry_id, 3"
+    " FROM entries JOIN bill USING (bill_id)"
+    " UNION ALL SELECT valid_until, 'taken_off_bill', parent_id, bill_no, closed_by, 4"
+    " FROM entries JOIN bill USING (bill_id) WHERE valid_until IS NOT NULL"
+    " UNION ALL SELECT returned_at, 'returned', parent_id, return_no, entry_id, 5"
+    " FROM return_sack JOIN goods_return USING (return_id) WHERE parent_id = :bag_id"
+    ")"
+    " SELECT at, event, bag.code AS bag, into_, CAST(by AS text) AS by"
+    " FROM events JOIN bag USING (bag_id) ORDER BY at, rank, bag.code"
+)
+_BILL_COLUMNS = (
+    "SELECT bill_id, bill_no, area.code AS area, status, capacity, destination, vehicle, description,"
+    " app_user.username AS created_by, bill.created_at, sacks, children, actual_weight_g, expected_weight_g,"
+    " actual_weight_g - expected_weight_g AS variance_g"
+    " FROM bill JOIN area USING (area_id) JOIN app_user ON app_user.user_id = bill.created_by"
+)
+_SELECT_BILL = text(f"{_BILL_COLUMNS} WHERE bill_no = :bill_no AND {_IN_AREA.format(column='bill.area_id')}")
+_SELECT_BILLS = text(
+    f"{_BILL_COLUMNS} WHERE {_IN_AREA.format(column='bill.area_id')}"
+    " AND (CAST(:status AS text) IS NULL OR status = :status)"
+    " AND (CAST(:area AS text) IS NULL OR area.code = :area)"
+    " AND (CAST(:below AS int) IS NULL OR bill_id < :below)"
+    " ORDER BY bill_id DESC LIMIT :limit"
+)
+_SELECT_RETURN = text(
+    "SELECT return_id, return_no, area.code AS area, state, notes, app_user.username AS created_by,"
+    " goods_return.created_at"
+    " FROM goods_return JOIN area USING (area_id) JOIN app_user ON app_user.user_id = goods_return.created_by"
+    " WHERE return_no = :return_no AND (CAST(:area_id AS int) IS NULL OR goods_return.area_id = :area_id)"
+)
+_SELECT_RETURN_SACKS = text(
+    "SELECT bag.code, bill.bill_no, return_sack.children, weight_g, bill_weight_before_g, bill_weight_after_g,"
+    " returned_at FROM return_sack JOIN bag ON bag.bag_id = return_sack.parent_id"
+    " LEFT JOIN bill ON bill.bill_id = return_sack.bill_id WHERE return_id = :return_id ORDER BY returned_at, bag.code"
+)
+_SELECT_DEVICES = text(
+    "SELECT device_id, device.name, area.code AS area, enrolled_at, revoked_at FROM device JOIN area USING (area_id)"
+    " WHERE device_id > :above ORDER BY device_id LIMIT :limit"
+)
+_SELECT_AREA = text("SELECT area_id FROM area WHERE code = :area")
+_SELECT_COMMAND = text("SELECT actor, status, outcome FROM command WHERE command_id = :command_id")
+_SELECT_SUMMARY = text(
+    "SELECT summary_id, content FROM eod_summary"
+    " WHERE business_date = :business_date AND area_id IS NOT DISTINCT FROM CAST(:area_id AS smallint)"
+    " ORDER BY revision DESC LIMIT 1"
+)
+_SELECT_DOCUMENT = text(
+    "SELECT eod_document.content, eod_document.sha256, eod_summary.revision FROM eod_summary"
+    " JOIN eod_document USING (summary_id)"
+    " WHERE business_date = :business_date AND area_id IS NOT DISTINCT FROM CAST(:area_id AS smallint)"
+    " AND format = :format ORDER BY revision DESC LIMIT 1"
+)
+_COUNT_FAILED_WORK = text("SELECT count(*) FROM failed_work WHERE state = 'open'")
+
+
+def select_scan(connection: Connection, scan_id: UUID) -> Row[Any] | None:
+    """Give a scan with its outcome."""
+    return connection.execute(_SELECT_SCAN, {"scan_id": scan_id}).one_or_none()
+
+
+def select_bag(connection: Connection, code: str, area_id: int | None) -> Row[Any] | None:
+    """Give a bag by its code, when it is in the caller's area."""
+    return connection.execute(_SELECT_BAG, {"code": code, "area_id": area_id}).one_or_none()
+
+
+def select_children(connection: Connection, bag_id: int) -> list[str]:
+    """Give the codes of the children a sack holds, in the order they went in."""
+    return list(connection.scalars(_SELECT_CHILDREN, {"bag_id": bag_id}))
+
+
+def select_events(connection: Connection, bag_id: int) -> list[Row[Any]]:
+    """Give all that happened to a bag, oldest first."""
+    return list(connection.execute(_SELECT_EVENTS, {"bag_id": bag_id}))
+
+
+def select_bill(connection: Connection, bill_no: str, area_id: int | None) -> Row[Any] | None:
+    """Give a bill by its number, when it is in the caller's area."""
+    return connection.execute(_SELECT_BILL, {"bill_no": bill_no, "area_id": area_id}).one_or_none()
+
+
+def select_bills(connection: Connection, filters: Mapping[str, Any]) -> list[Row[Any]]:
+    """Give bills, newest first: area_id (the caller's), status, area, below (a key), limit."""
+    return list(connection.execute(_SELECT_BILLS, filters))
+
+
+def select_return(connection: Connection, return_no: str, area_id: int | None) -> Row[Any] | None:
+    """Give a return by its number, when it is in the caller's area."""
+    return connection.execute(_SELECT_RETURN, {"return_no": return_no, "area_id": area_id}).one_or_none()
+
+
+def select_return_sacks(connection: Connection, return_id: int) -> list[Row[Any]]:
+    """Give the sacks that came back on a return."""
+    return list(connection.execute(_SELECT_RETURN_SACKS, {"return_id": return_id}))
+
+
+def select_devices(connection: Connection, above: int, limit: int) -> list[Row[Any]]:
+    """Give devices in the order of their enrolment, those after a key."""
+    return list(connection.execute(_SELECT_DEVICES, {"above": above, "limit": limit}))
+
+
+def select_area_id(connection: Connection, area: str) -> int | None:
+    """Give an area's key by its code."""
+    area_id: int | None = connection.scalar(_SELECT_AREA, {"area": area})
+    return area_id
+
+
+def select_command(connection: Connection, command_id: UUID) -> Row[Any] | None:
+    """Give a command that was executed."""
+    return connection.execute(_SELECT_COMMAND, {"command_id": command_id}).one_or_none()
+
+
+def select_summary(connection: Connection, business_date: date, area_id: int | None) -> Row[Any] | None:
+    """Give the newest revision of a day's summary; area_id None is the one over all areas."""
+    return connection.execute(_SELECT_SUMMARY, {"business_date": business_date, "area_id": area_id}).one_or_none()
+
+
+def select_document(
+    connection: Connection, business_date: date, area_id: int | None, document_format: str
+) -> Row[Any] | None:
+    """Give a document of the newest revision of a day's summary."""
+    values = {"business_date": business_date, "area_id": area_id, "format": document_format}
+    return connection.execute(_SELECT_DOCUMENT, values).one_or_none()
+
+
+def count_failed_work(connection: Connection) -> int:
+    """Tell how much failed work waits for somebody."""
+    return connection.scalar(_COUNT_FAILED_WORK) or 0

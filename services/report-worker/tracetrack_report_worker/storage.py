@@ -1,0 +1,121 @@
+"""The statements on areas, summaries and documents: each named, one function each."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, text
+
+from tracetrack_common.domain.business_day import Window
+
+_ALLOW_MEMORY = text("SET LOCAL work_mem = '64MB'")
+_FIND_AREA = text("SELECT area_id, code, zone, created_at FROM area WHERE code = :code")
+_LIST_AREAS = text("SELECT area_id, code, zone, created_at FROM area ORDER BY code")
+_LIST_MADE = text("SELECT DISTINCT area_id, business_date FROM eod_summary WHERE generated_at >= window_end")
+_FIND_NEWEST = text("""
+    SELECT revision, figures_sha256 FROM eod_summary
+    WHERE business_date = :business_date AND area_id IS NOT DISTINCT FROM CAST(:area_id AS smallint)
+    ORDER BY revision DESC LIMIT 1
+""")
+_INSERT_SUMMARY = text("""
+    INSERT INTO eod_summary
+        (area_id, business_date, revision, window_start, window_end, generated_at, figures_sha256, content)
+    VALUES (:area_id, :business_date, :revision, :window_start, :window_end, :generated_at, :figures_sha256,
+        CAST(:content AS jsonb))
+    ON CONFLICT (business_date, area_id, revision) DO NOTHING
+    RETURNING summary_id
+""")
+_INSERT_DOCUMENT = text("""
+    INSERT INTO eod_document (summary_id, format, content, sha256) VALUES (:summary_id, :format, :content, :sha256)
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """An area as the end of day sees it."""
+
+    area_id: int
+    code: str
+    zone: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """The newest revision of a summary."""
+
+    revision: int
+    figures_sha256: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A summary as it is stored; `area_id` None is the one over all areas."""
+
+    area_id: int | None
+    business_date: date
+    revision: int
+    window: Window
+    generated_at: datetime
+    figures_sha256: bytes
+    content: Mapping[str, Any]
+
+
+def allow_memory(connection: Connection) -> None:
+    """Let this transaction's sorts and groupings of a day of a million scans stay in memory; few run at once."""
+    connection.execute(_ALLOW_MEMORY)
+
+
+def find_area(connection: Connection, code: str) -> Area | None:
+    """Give the area with this code."""
+    found = connection.execute(_FIND_AREA, {"code": code}).one_or_none()
+    return None if found is None else Area(*found)
+
+
+def list_areas(connection: Connection) -> list[Area]:
+    """Give every area, by code."""
+    return [Area(*row) for row in connection.execute(_LIST_AREAS)]
+
+
+def list_made(connection: Connection) -> set[tuple[int | None, date]]:
+    """Give the area keys (None: all areas) and dates that have a summary made after their day was over."""
+    return {(row.area_id, row.business_date) for row in connection.execute(_LIST_MADE)}
+
+
+def find_newest(connection: Connection, *, area_id: int | None, business_date: date) -> Newest | None:
+    """Give the newest revision for an area and date."""
+    found = connection.execute(_FIND_NEWEST, {"area_id": area_id, "business_date": business_date}).one_or_none()
+    return None if found is None else Newest(found.revision, bytes(found.figures_sha256))
+
+
+def insert_summary(connection: Connection, summary: Summary) -> int | None:
+    """Store a summary.
+
+    Returns
+    -------
+    int or None
+        Its key; None when there is this revision already, made by another transaction.
+    """
+    key: int | None = connection.scalar(
+        _INSERT_SUMMARY,
+        {
+            "area_id": summary.area_id,
+            "business_date": summary.business_date,
+            "revision": summary.revision,
+            "window_start": summary.window.start,
+            "window_end": summary.window.end,
+            "generated_at": summary.generated_at,
+            "figures_sha256": summary.figures_sha256,
+            "content": orjson.dumps(summary.content).decode(),
+        },
+    )
+    return key
+
+
+def insert_document(connection: Connection, *, summary_id: int, format_: str, content: bytes, sha256: bytes) -> None:
+    """Store a document of a summary."""
+    connection.execute(
+        _INSERT_DOCUMENT, {"summary_id": summary_id, "format": format_, "content": content, "sha256": sha256}
+    )

@@ -1,0 +1,88 @@
+"""The tasks of the report-worker: draining its ledger, and the tick that makes what is due."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime
+from functools import cached_property
+from typing import Any
+
+from celery import Celery
+from sqlalchemy import text
+
+from tracetrack_common.commands import CommandExecutor
+from tracetrack_common.contracts import Command
+from tracetrack_common.drain import Handled
+from tracetrack_common.ledger import Entry
+from tracetrack_common.worker import WorkerProcess
+from tracetrack_report_worker import schedule, summary
+from tracetrack_report_worker.content import ALL_AREAS
+
+TICK_TASK = "reports.tick"
+
+_SELECT_AREAS = text("SELECT code FROM area ORDER BY area_id")
+
+
+class ReportWorkerProcess(WorkerProcess):
+    """What a pool process of this service holds: made at first use, so after the fork."""
+
+    @cached_property
+    def handle_reports(self) -> Callable[[Sequence[Entry]], Handled]:
+        """What the drain of the reports' ledger calls."""
+        return CommandExecutor(self.database, queue="reports", jobs={"eod.run": self.run_eod}).handle
+
+    def run_eod(self, command: Command) -> dict[str, Any]:
+        """Make the summaries of a day that a person asks for: one area's, or every area's and the one over all.
+
+        Returns
+        -------
+        dict
+            ``summaries``: a list of ``{"area", "date", "revision", "made"}``.
+
+        Raises
+        ------
+        TraceTrackError
+            The area is not there, or the day is not one that can be summed up.
+        """
+        wanted = command.arguments["area"]
+        made = [
+            summary.make(
+                self.database,
+                self.settings,
+                area=None if area == ALL_AREAS else area,
+                business_date=date.fromisoformat(command.arguments["date"]),
+                now=datetime.now(UTC),
+                actor=command.actor,
+                request_id=command.origin.request_id,
+                address=command.origin.address,
+            )
+            for area in ([wanted] if wanted is not None else [*self._areas(), ALL_AREAS])
+        ]
+        return {
+            "summaries": [
+                {"area": each.area, "date": each.date.isoformat(), "revision": each.revision, "made": each.made}
+                for each in made
+            ]
+        }
+
+    def _areas(self) -> list[str]:
+        with self.database.snapshot() as connection:
+            return list(connection.scalars(_SELECT_AREAS))
+
+
+def register_tasks(app: Celery, process: ReportWorkerProcess) -> None:
+    """Put this service's tasks on its application.
+
+    Parameters
+    ----------
+    app
+        The service's application.
+    process
+        What the tasks use.
+    """
+
+    @app.task(name="reports.drain", queue="reports")
+    def drain_reports() -> None:
+        process.drain(app, "reports", process.handle_reports)
+
+    @app.task(name=TICK_TASK, queue="reports")
+    def tick() -> None:
+        schedule.make_due(process.database, process.settings, now=datetime.now(UTC))

@@ -1,0 +1,82 @@
+"""The tasks of the scan-worker: each drains a ledger or does a chore; the policy stands in the application."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from functools import cached_property, partial
+
+from celery import Celery
+
+from tracetrack_common.commands import CommandExecutor
+from tracetrack_common.credentials import mirror_all
+from tracetrack_common.db.partitions import ensure_partitions
+from tracetrack_common.drain import Handled
+from tracetrack_common.ledger import Entry, Ledger
+from tracetrack_common.worker import WorkerProcess
+from tracetrack_scan_worker.apply import Applier
+from tracetrack_scan_worker.attach import SackAttacher
+from tracetrack_scan_worker.bills import complete_bill, create_bill
+from tracetrack_scan_worker.goods_returns import create_return
+from tracetrack_scan_worker.people import enrol_device, mirror_device, mirror_session, start_session
+from tracetrack_scan_worker.scans import ScanHandler
+
+MIRROR_TASK = "commands.mirror_credentials"
+
+
+class ScanWorkerProcess(WorkerProcess):
+    """What a pool process of this service holds: made at first use, so after the fork."""
+
+    @cached_property
+    def handle_scans(self) -> Callable[[Sequence[Entry]], Handled]:
+        """What the drain of the scans' ledger calls."""
+        ledger = Ledger(self.redis, "scans", consumer=self.consumer, lease_s=self.settings.lease_s)
+        return ScanHandler(self.database, ledger, most=self.settings.scans_per_transaction).handle
+
+    @cached_property
+    def handle_commands(self) -> Callable[[Sequence[Entry]], Handled]:
+        """What the drain of the commands' ledger calls."""
+        return CommandExecutor(
+            self.database,
+            queue="commands",
+            handlers={
+                "bill.create": create_bill,
+                "bill.complete": complete_bill,
+                "bill.attach": SackAttacher(Applier(self.database)),
+                "return.create": create_return,
+                "session.start": start_session,
+                "device.enrol": enrol_device,
+            },
+            after_commit={
+                "session.start": partial(mirror_session, self.redis),
+                "device.enrol": partial(mirror_device, self.redis),
+            },
+        ).handle
+
+
+def register_tasks(app: Celery, process: ScanWorkerProcess) -> None:
+    """Put this service's tasks on its application.
+
+    Parameters
+    ----------
+    app
+        The service's application.
+    process
+        What the tasks use.
+    """
+
+    @app.task(name="scans.drain", queue="scans")
+    def drain_scans() -> None:
+        process.drain(app, "scans", process.handle_scans)
+
+    @app.task(name="commands.drain", queue="commands")
+    def drain_commands() -> None:
+        process.drain(app, "commands", process.handle_commands)
+
+    @app.task(name=MIRROR_TASK, queue="commands")
+    def mirror_credentials() -> None:
+        with process.database.snapshot() as connection:
+            mirror_all(process.redis, connection)
+
+    @app.task(name="commands.keep_partitions", queue="commands")
+    def keep_partitions() -> None:
+        with process.database.transaction() as connection:
+            ensure_partitions(connection, datetime.now(UTC))

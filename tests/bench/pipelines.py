@@ -1,0 +1,179 @@
+"""The two pipelines as the bench sees them: what to start, where to send, and how to read their books."""
+
+import os
+import secrets
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import httpx
+from pydantic import SecretStr
+
+from tests.bench.peers.plain.database import make_tables
+from tests.support.servers import EmbeddedServers
+from tracetrack_common.bootstrap import first_start
+from tracetrack_common.settings import Settings
+from tracetrack_local import ports
+from tracetrack_local.process import Child, ChildSpec, stop_all
+from tracetrack_local.waiting import wait_until
+
+REPOSITORY = Path(__file__).parents[2]
+DEVICES = 50
+READY_TIMEOUT_S = 60.0
+WORKER_PROCESSES = "2"  # as many as the machine has cores; the same for both
+
+OUR_COUNT: Final = "SELECT count(*) FROM scan WHERE scan_id >= %s"
+OUR_BOOKS: Final = """
+    WITH these AS (SELECT scan_id, outcome FROM scan WHERE scan_id >= %(floor)s),
+    links AS (SELECT parent_id FROM bag_link WHERE link_id >= %(floor)s)
+    SELECT (SELECT count(*) FROM these), (SELECT count(DISTINCT scan_id) FROM these),
+    (SELECT count(*) FROM these WHERE outcome = 'applied'), (SELECT count(*) FROM these WHERE outcome = 'duplicate'),
+    (SELECT count(*) FROM links),
+    (SELECT coalesce(sum(children), 0) FROM bag WHERE bag_id IN (SELECT parent_id FROM links))
+"""
+PLAIN_BOOKS: Final = """
+    WITH these AS (SELECT scan_id, outcome FROM scan WHERE scan_id >= %(floor)s),
+    links AS (SELECT parent_code FROM link WHERE scan_id >= %(floor)s)
+    SELECT (SELECT count(*) FROM these), (SELECT count(DISTINCT scan_id) FROM these),
+    (SELECT count(*) FROM these WHERE outcome = 'applied'), (SELECT count(*) FROM these WHERE outcome = 'duplicate'),
+    (SELECT count(*) FROM links),
+    (SELECT coalesce(sum(child_count), 0) FROM bag WHERE code IN (SELECT parent_code FROM links))
+"""
+
+
+class NotReadyError(Exception):
+    """A process did not come up."""
+
+
+@dataclass(kw_only=True)
+class Pipeline:
+    """A running pipeline.
+
+    Parameters
+    ----------
+    name
+        What people call it.
+    parts
+        Its processes by the part they play, in the order they were started.
+    port
+        The gateway's, on 127.0.0.1.
+    tokens
+        One per device.
+    database_url
+        Where its scans end up.
+    books
+        A query that sums up a run, from the lowest id on: scans, different scans, applied, duplicates, links, and the
+        children that the sacks concerned count.
+    next_sack
+        Sacks up to here were used by earlier runs.
+    """
+
+    name: str
+    parts: Mapping[str, Child]
+    port: int
+    tokens: Sequence[str]
+    database_url: str = field(repr=False)
+    books: str
+    next_sack: int = 0
+
+    def stop(self) -> None:
+        """End its processes, the gateway first."""
+        stop_all(list(self.parts.values()))
+
+
+def start_plain(servers: EmbeddedServers, folder: Path) -> Pipeline:
+    """Start the plain pipeline on a database and a Redis database of its own."""
+    database_url = servers.create_database("plain")
+    tokens = [secrets.token_hex(16) for _ in range(DEVICES)]
+    make_tables(database_url, tokens)
+    port = ports.choose_free()
+    env = os.environ | {"PLAIN_DATABASE_URL": database_url, "PLAIN_REDIS_URL": servers.redis_url(1)}
+    gateway = ["-m", "uvicorn", "tests.bench.peers.plain.app:app", "--port", str(port), "--loop", "uvloop"]
+    worker = ["-m", "celery", "-A", "tests.bench.peers.plain.tasks:app", "worker", "-Q", "plain", "-n", "plain@%h"]
+    parts = {
+        "gateway": python_child(
+            "plain-gateway", [*gateway, "--http", "httptools", "--no-access-log", "--log-level", "warning"], env, folder
+        ),
+        "worker": python_child("plain-worker", [*worker, "-c", WORKER_PROCESSES, "-l", "warning"], env, folder),
+    }
+    pipeline = Pipeline(
+        name="plain", parts=parts, port=port, tokens=tokens, database_url=database_url, books=PLAIN_BOOKS
+    )
+    _start(pipeline, "/health")
+    return pipeline
+
+
+def start_ours(servers: EmbeddedServers, folder: Path) -> Pipeline:
+    """Start TraceTrack's gateway and workers on a database and a Redis database of their own."""
+    database_url, redis_url = servers.create_database("ours"), servers.redis_url(0)
+    port = ports.choose_free()
+    env = os.environ | {
+        "TRACETRACK_DATABASE_URL": database_url,
+        "TRACETRACK_REDIS_URL": redis_url,
+        "TRACETRACK_GATEWAY_PORT": str(port),
+        "TRACETRACK_STATE_DIR": str(folder),
+        "TRACETRACK_LOG_LEVEL": "warning",
+    }
+    migrate = python_child("migrate", ["-m", "tracetrack_common.migrate"], env, folder)
+    migrate.start()
+    if not wait_until(lambda: not migrate.is_running(), timeout_s=READY_TIMEOUT_S) or migrate.exit_code():
+        raise NotReadyError(f"the migration failed:\n{migrate.last_lines()}")
+    first = first_start(
+        Settings(database_url=SecretStr(database_url), redis_url=SecretStr(redis_url), state_dir=folder)
+    )
+    if first is None:
+        raise NotReadyError("the database was not new")
+    worker = ["-m", "celery", "-A", "tracetrack_scan_worker.main:app", "worker", "-c", WORKER_PROCESSES]
+    parts = {
+        "gateway": python_child("our-gateway", ["-m", "tracetrack_gateway"], env, folder),
+        "worker": python_child("our-worker", [*worker, "-Q", "scans", "-n", "scans@%h"], env, folder),
+        "commands": python_child("our-commands", [*worker, "-Q", "commands", "-n", "commands@%h"], env, folder),
+    }
+    pipeline = Pipeline(name="ours", parts=parts, port=port, tokens=[], database_url=database_url, books=OUR_BOOKS)
+    _start(pipeline, "/ready")
+    try:
+        pipeline.tokens = enrol(port, first.admin_username, first.admin_password)
+    except BaseException:
+        pipeline.stop()
+        raise
+    return pipeline
+
+
+def enrol(port: int, username: str, password: str) -> list[str]:
+    """Enrol the devices, as an admin does, and give their tokens."""
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", trust_env=False, timeout=30.0) as client:
+        login = client.post("/sessions", json={"username": username, "password": password}).raise_for_status()
+        headers = {"Authorization": f"Bearer {login.json()['token']}"}
+        answers = [
+            client.post("/devices", json={"name": f"gun-{number}", "area": "jaipur"}, headers=headers)
+            for number in range(DEVICES)
+        ]
+    return [answer.raise_for_status().json()["token"] for answer in answers]
+
+
+def python_child(name: str, arguments: Sequence[str], env: Mapping[str, str], folder: Path) -> Child:
+    """Give a Python program of this environment as a child, run from the repository."""
+    return Child(ChildSpec(name=name, command=[sys.executable, *arguments], env=env, cwd=REPOSITORY), folder)
+
+
+def _start(pipeline: Pipeline, health: str) -> None:
+    """Start every part and wait until the gateway answers; the warm-up waits for the workers."""
+    try:
+        for child in pipeline.parts.values():
+            child.start()
+        url = f"http://127.0.0.1:{pipeline.port}{health}"
+        if not wait_until(lambda: _is_ok(url), timeout_s=READY_TIMEOUT_S):
+            lines = "\n".join(child.last_lines() for child in pipeline.parts.values())
+            raise NotReadyError(f"{pipeline.name} did not come up:\n{lines}")
+    except BaseException:
+        pipeline.stop()
+        raise
+
+
+def _is_ok(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=2.0, trust_env=False).is_success
+    except httpx.HTTPError:
+        return False
