@@ -20,6 +20,7 @@ from tracetrack_local.record import ProcessRecord, ProcessState
 DEATHS_TO_GIVE_UP = 3  # of one child, before it was ready even once
 TICK_S = 0.25  # how often readiness is asked for; a death is noticed at once
 IDLE_S = 30.0
+RETRY_S = 5.0  # after a start that the machine itself refused
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
@@ -222,8 +223,7 @@ class Supervisor:
             if code is not None and member.restart_at is None:
                 self._bury(member, code)
             if member.restart_at is not None and time.monotonic() >= member.restart_at and not self.stop_requested:
-                member.restarts += 1
-                member.start()
+                self._start_again(member)
         self._end_orphans()
         if before != [member.record() for member in self._members()]:
             self._changed()
@@ -242,9 +242,28 @@ class Supervisor:
             f"(restart {member.restarts + 1}, log {member.child.log_path})"
         )
 
+    def _start_again(self, member: Supervised) -> None:
+        try:
+            member.start()
+        except (LauncherError, OSError) as error:  # a full disk, no memory: the other children must go on
+            member.restart_at = time.monotonic() + RETRY_S
+            self._announce(f"{member.child.name} cannot be started now, trying again in {RETRY_S:g} s: {error}")
+        else:
+            member.restarts += 1
+
+    def _is_ready(self, member: Supervised) -> bool:
+        try:
+            return member.is_ready()
+        except Exception as error:
+            if not member.was_ready:
+                raise
+            # A question that fails in a way nobody thought of must not end a system that is at work.
+            self._announce(f"whether {member.child.name} is ready cannot be told: {error}")
+            return False
+
     def _ask_whether_ready(self) -> None:
         for member in self._members():
-            if member.state == "starting" and member.is_ready():
+            if member.state == "starting" and self._is_ready(member):
                 if member.restarts and member.was_ready:
                     self._announce(f"{member.child.name} is ready again")
                 member.was_ready = True

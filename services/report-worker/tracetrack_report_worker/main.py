@@ -1,4 +1,7 @@
-"""Composition root of the report-worker and of beat: `celery -A tracetrack_report_worker.main:app worker -Q reports`."""
+"""Composition root of the report-worker and of beat.
+
+`celery -A tracetrack_report_worker.main:app worker -Q reports`, and `… beat`.
+"""
 
 from tracetrack_common.celery_app import build_app
 from tracetrack_common.settings import Settings
