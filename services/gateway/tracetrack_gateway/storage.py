@@ -75,7 +75,8 @@ _SELECT_RETURN = text(
 _SELECT_RETURN_SACKS = text(
     "SELECT bag.code, bill.bill_no, return_sack.children, weight_g, bill_weight_before_g, bill_weight_after_g,"
     " returned_at FROM return_sack JOIN bag ON bag.bag_id = return_sack.parent_id"
-    " LEFT JOIN bill ON bill.bill_id = return_sack.bill_id WHERE return_sack.return_id = :return_id ORDER BY returned_at, bag.code"
+    " LEFT JOIN bill ON bill.bill_id = return_sack.bill_id"
+    " WHERE return_sack.return_id = :return_id ORDER BY returned_at, bag.code"
 )
 _SELECT_DEVICES = text(
     "SELECT device_id, device.name, area.code AS area, enrolled_at, revoked_at FROM device JOIN area USING (area_id)"
