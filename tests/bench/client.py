@@ -45,6 +45,7 @@ class Result(NamedTuple):
     latencies_ms: list[float]
     cpu_s: float
     id_floor: str
+    last_ids: list[str]
 
 
 class Device(asyncio.Protocol):
@@ -107,23 +108,27 @@ def content_length(head: bytes) -> int:
     return int(lowered[at : end if end > 0 else None])
 
 
-def prepared(job: Job, at_ms: int) -> list[list[Request]]:
-    """Build every device's requests; each device has sacks of its own and the same share of the scans."""
+def prepared(job: Job, at_ms: int) -> tuple[list[list[Request]], list[str]]:
+    """Build every device's requests, and name its last scan.
+
+    Each device has sacks of its own and the same share of the scans.
+    """
     share, rest = divmod(job.scans, len(job.tokens))
-    built = []
+    built, last_ids = [], []
     first_sack = job.first_sack
     for place, token in enumerate(job.tokens):
         count = share + (place < rest)
         scans = list(device_scans(first_sack, count, at_ms, epoch=at_ms // 1000))
         built.append(list(requests(Endpoint(job.host, job.port, job.path, token), scans, job.batch)))
+        last_ids.append(str(scans[-1]["scan_id"]))
         first_sack += sacks_needed(count, 1)
-    return built
+    return built, last_ids
 
 
 async def run(job: Job) -> Result:
     """Connect, say ``ready``, wait for the word, send all, and sum up."""
     at_ms = now_ms()
-    built = prepared(job, at_ms)
+    built, last_ids = prepared(job, at_ms)
     loop = asyncio.get_running_loop()
     devices: list[Device] = []
     for pending in built:
@@ -148,6 +153,7 @@ async def run(job: Job) -> Result:
         latencies_ms=[round(value * 1000, 3) for device in devices for value in device.latencies],
         cpu_s=time.process_time() - cpu,
         id_floor=uuid7(at_ms, 0),
+        last_ids=last_ids,
     )
 
 

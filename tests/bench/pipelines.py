@@ -24,7 +24,6 @@ DEVICES = 50
 READY_TIMEOUT_S = 60.0
 WORKER_PROCESSES = "2"  # as many as the machine has cores; the same for both
 
-OUR_COUNT: Final = "SELECT count(*) FROM scan WHERE scan_id >= %s"
 OUR_BOOKS: Final = """
     WITH these AS (SELECT scan_id, outcome FROM scan WHERE scan_id >= %(floor)s),
     links AS (SELECT parent_id FROM bag_link WHERE link_id >= %(floor)s)

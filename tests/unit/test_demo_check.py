@@ -148,7 +148,10 @@ def test_a_figure_is_read_under_the_name_it_is_expected_under() -> None:
         {
             **dict.fromkeys(("capacity", "sacks", "expected_sacks", "children", "actual_g", "expected_g"), 7),
             "variance_g": -3,
-            **{"bill_no": "B-1", "area": "akola", "status": "processing", "destination": "Delhi"},
+            "bill_no": "B-1",
+            "area": "akola",
+            "status": "processing",
+            "destination": "Delhi",
         }
     ]
     summary["exceptions"]["gaps"] = [{"device": "gun", "epoch": 2, "from_seq": 5, "to_seq": 6, "missing": 2}]
@@ -257,8 +260,14 @@ def test_a_bill_that_weighs_something_else_is_named(day: Day) -> None:
     bill = next(bill for bill in day.warehouse.bills.values() if bill.sacks)
     comparison = Comparison()
     document = {
-        **{"area": bill.area, "status": bill.status, "capacity": bill.capacity, "sacks": len(bill.sacks)},
-        **{"children": 1, "actual_weight_g": 1000, "expected_weight_g": 30_000, "variance_g": -29_000},
+        "area": bill.area,
+        "status": bill.status,
+        "capacity": bill.capacity,
+        "sacks": len(bill.sacks),
+        "children": 1,
+        "actual_weight_g": 1000,
+        "expected_weight_g": 30_000,
+        "variance_g": -29_000,
     }
 
     compare_bills(comparison, day, {bill.bill_no: document})
@@ -282,7 +291,7 @@ def test_differences_are_shown_as_a_table_and_summaries_too(day: Day) -> None:
     compare_summaries(comparison, day, dict.fromkeys(SCOPES, NOTHING), dict.fromkeys(SCOPES, NOTHING))
 
     show_summary({area: count_by_hand(day, area) for area in SCOPES}, console)
-    show_comparison(comparison, console)
+    show_comparison(comparison, console, Path("differences.tsv"))
 
     shown = console.file.getvalue()  # type: ignore[attr-defined]  # it is the StringIO above
     assert "End of day 2026-11-22, revision 1" in shown

@@ -18,6 +18,9 @@ from tracetrack_local.cli import cli, explain
 from tracetrack_local.credentials import Credentials, DeviceCredential, Login, credentials_path
 from tracetrack_local.lock import StateLock, find_holder
 from tracetrack_local.logs import LogReader
+from tracetrack_local.ports import choose_free
+from tracetrack_local.readiness import redis_complaint
+from tracetrack_local.running import describe_ledgers
 from tracetrack_local.screen import first_scan
 from tracetrack_local.settings import embeds_postgres, environment, gateway_url, load_settings, with_servers
 
@@ -29,6 +32,9 @@ def state_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             monkeypatch.delenv(name)
     folder = tmp_path / "state"
     monkeypatch.setenv("TRACETRACK_STATE_DIR", str(folder))
+    gateway_port = choose_free()
+    monkeypatch.setenv("TRACETRACK_GATEWAY_PORT", str(gateway_port))
+    monkeypatch.setenv("TRACETRACK_FLOWER_PORT", str(choose_free(frozenset({gateway_port}))))
     return folder
 
 
@@ -172,6 +178,18 @@ def test_following_a_log_gives_whole_lines_also_after_it_was_set_aside(tmp_path:
     assert reader.next_lines() == ["begun again"]
 
 
+def test_the_ledgers_are_told_with_the_age_of_what_waits() -> None:
+    metrics = """# TYPE tracetrack_ledger_entries gauge
+tracetrack_ledger_entries{queue="scans"} 12.0
+tracetrack_ledger_entries{queue="commands"} 0.0
+tracetrack_ledger_oldest_seconds{queue="scans"} 3.25
+tracetrack_ledger_oldest_seconds{queue="commands"} 0.0
+"""
+
+    assert describe_ledgers(metrics) == "scans 12 (oldest 3.2 s), commands 0"
+    assert describe_ledgers("") == "not known"
+
+
 def test_a_full_disk_is_one_sentence() -> None:
     error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/data/lock")
 
@@ -235,5 +253,23 @@ def test_a_given_database_replaces_the_embedded_one(monkeypatch: pytest.MonkeyPa
 )
 def test_the_gateways_address_is_one_that_can_be_called(monkeypatch: pytest.MonkeyPatch, host: str, url: str) -> None:
     monkeypatch.setenv("TRACETRACK_GATEWAY_HOST", host)
+    monkeypatch.setenv("TRACETRACK_GATEWAY_PORT", "8080")
 
     assert gateway_url(load_settings()) == url
+
+
+def test_a_given_database_that_does_not_answer_is_told_before_anything_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRACETRACK_DATABASE_URL", f"postgresql://me:s3cret@127.0.0.1:{choose_free()}/tracetrack")
+
+    result = run("migrate")
+
+    assert_one_sentence(result, "TRACETRACK_DATABASE_URL", "refused")
+    assert "s3cret" not in result.stderr
+
+
+def test_a_given_redis_that_does_not_answer_is_told() -> None:
+    complaint = redis_complaint(f"redis://:s3cret@127.0.0.1:{choose_free()}/0")
+
+    assert complaint is not None
+    assert "refused" in complaint
+    assert "s3cret" not in complaint

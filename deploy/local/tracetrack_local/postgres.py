@@ -100,7 +100,11 @@ class EmbeddedPostgres:
         """Give the address of a database for the application's role."""
         return f"postgresql://{APP_ROLE}:{self.app_password}@127.0.0.1:{self.port}/{database}"
 
-    def connect(self, database: str = SUPERUSER) -> psycopg2.extensions.connection:
+    def superuser_url(self) -> str:
+        """Give the address of the server's own database for the superuser."""
+        return f"postgresql://{SUPERUSER}:{self.superuser_password}@127.0.0.1:{self.port}/{SUPERUSER}"
+
+    def connect(self) -> psycopg2.extensions.connection:
         """
         Connect as the superuser, in autocommit mode.
 
@@ -109,15 +113,7 @@ class EmbeddedPostgres:
         psycopg2.OperationalError
             When the server does not answer.
         """
-        connection = psycopg2.connect(
-            host="127.0.0.1",
-            port=self.port,
-            user=SUPERUSER,
-            password=self.superuser_password,
-            dbname=database,
-            connect_timeout=3,
-            application_name="tracetrack",
-        )
+        connection = psycopg2.connect(self.superuser_url(), connect_timeout=3, application_name="tracetrack")
         connection.autocommit = True
         return connection
 

@@ -14,30 +14,43 @@ from tracetrack_common.celery_app import build_app
 from tracetrack_common.settings import Settings
 from tracetrack_local.postgres import EmbeddedPostgres
 from tracetrack_local.process import Child
-from tracetrack_local.valkey import EmbeddedValkey
+from tracetrack_local.valkey import EmbeddedValkey, connect
 
 HTTP_TIMEOUT_S = 2.0
+CONNECT_TIMEOUT_S = 3
 PING_TIMEOUT_S = 1.0
 BEAT_BEGINS = "beat: Starting"  # Celery's own line, written when the schedule is open and the ticks begin
 
 
 def postgres_answers(server: EmbeddedPostgres) -> bool:
     """Tell whether the server answers a query; it does not while it recovers."""
+    return database_complaint(server.superuser_url()) is None
+
+
+def database_complaint(url: str) -> str | None:
+    """Give what a database says when it is asked for nothing much; None when it simply answers."""
     try:
-        with closing(server.connect()) as connection, connection.cursor() as cursor:
+        connection = psycopg2.connect(url, connect_timeout=CONNECT_TIMEOUT_S, application_name="tracetrack")
+        with closing(connection), connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-            return True
-    except psycopg2.OperationalError:
-        return False
+            return None
+    except psycopg2.OperationalError as error:
+        return str(error).strip().splitlines()[0]
 
 
 def valkey_answers(server: EmbeddedValkey) -> bool:
     """Tell whether the server answers a PING; it does not while it loads its data."""
-    with closing(server.connect()) as client:
+    return redis_complaint(server.url()) is None
+
+
+def redis_complaint(url: str) -> str | None:
+    """Give what a Redis server says to a PING; None when it simply answers."""
+    with closing(connect(url)) as client:
         try:
-            return bool(client.ping())
-        except (redis.ConnectionError, redis.TimeoutError, redis.ResponseError):
-            return False
+            client.ping()
+        except redis.RedisError as error:
+            return str(error)
+        return None
 
 
 def gateway_is_ready(base_url: str) -> bool:

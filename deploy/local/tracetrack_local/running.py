@@ -1,15 +1,14 @@
 """What `status` and `stop` do with a system that runs, or ran, on this machine."""
 
 import os
+import re
 import signal
-import time
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import httpx
 from rich.table import Table
 
 from tracetrack_common.settings import Settings
-from tracetrack_local.credentials import Credentials, credentials_path
 from tracetrack_local.errors import LauncherError
 from tracetrack_local.lock import Holder, find_holder
 from tracetrack_local.process import TERM_GRACE_S, start_time
@@ -19,7 +18,9 @@ from tracetrack_local.services import PROCESSES
 from tracetrack_local.waiting import wait_until
 
 STOP_TIMEOUT_S = len(PROCESSES) * TERM_GRACE_S  # stages stop one after the other, each with its own grace
-STATS_TIMEOUT_S = 2.0
+METRICS_TIMEOUT_S = 2.0
+LEDGER_ENTRIES = re.compile(r'^tracetrack_ledger_entries\{queue="(\w+)"\} (\S+)$', re.MULTILINE)
+LEDGER_AGE = re.compile(r'^tracetrack_ledger_oldest_seconds\{queue="(\w+)"\} (\S+)$', re.MULTILINE)
 
 
 def stop_system(settings: Settings, console: SteadyConsole) -> int:
@@ -68,34 +69,46 @@ def show_status(settings: Settings, console: SteadyConsole) -> int:
         console.say("It has just begun to start.")
         return 0
     console.print(_process_table(record))
-    console.say(_waiting_work(settings, holder))
+    console.say(_waiting_work(holder))
     return 0
 
 
 def _process_table(record: SupervisorRecord) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("process", "state", "pid", "up since", "for", "restarts"):
-        table.add_column(heading, justify="right" if heading in {"pid", "for", "restarts"} else "left", no_wrap=True)
+    for heading in ("process", "state", "pid", "up since", "restarts"):
+        table.add_column(heading, justify="right" if heading in {"pid", "restarts"} else "left", no_wrap=True)
     for entry in record.processes:
         alive = entry.pid is not None and start_time(entry.pid) is not None
         since = datetime.fromtimestamp(entry.started_at).astimezone()
-        ago = timedelta(seconds=max(0, round(time.time() - entry.started_at)))
-        cells = (str(entry.pid), f"{since:%Y-%m-%d %H:%M:%S}", str(ago)) if alive else ("-", "-", "-")
+        cells = (str(entry.pid), f"{since:%Y-%m-%d %H:%M:%S}") if alive else ("-", "-")
         state = entry.state if alive or entry.state != "ready" else "just died"
         table.add_row(entry.name, state, *cells, str(entry.restarts))
     return table
 
 
-def _waiting_work(settings: Settings, holder: Holder) -> str:
-    """Say how much accepted work waits, as the gateway tells it."""
-    headers = {}
-    if credentials_path(settings.state_dir).exists():
-        headers["Authorization"] = f"Bearer {Credentials.load(settings.state_dir).device.token}"
+def _waiting_work(holder: Holder) -> str:
+    """Say how much accepted work waits, from the gateway's metrics, which need no login that could have changed."""
     try:
-        answer = httpx.get(f"{holder.gateway_url}/api/stats", headers=headers, timeout=STATS_TIMEOUT_S, trust_env=False)
+        answer = httpx.get(f"{holder.gateway_url}/metrics", timeout=METRICS_TIMEOUT_S, trust_env=False)
         answer.raise_for_status()
-        stats = answer.json()
-        parts = [f"{name} {queue['entries']}" for name, queue in stats["ledger"].items()]
-        return f"Accepted and waiting: {', '.join(parts)}; failed work: {stats['failed_work']}"
-    except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
-        return f"How much work waits is not known: the gateway does not tell ({type(error).__name__})."
+    except httpx.HTTPError as error:
+        return f"Waiting in the ledgers: not known, the gateway does not tell ({type(error).__name__})."
+    return "Waiting in the ledgers: " + describe_ledgers(answer.text)
+
+
+def describe_ledgers(metrics: str) -> str:
+    """
+    Say how much waits in each ledger, and how long the oldest has.
+
+    Parameters
+    ----------
+    metrics
+        The gateway's metrics in the text format of Prometheus.
+    """
+    entries = {queue: float(value) for queue, value in LEDGER_ENTRIES.findall(metrics)}
+    ages_s = {queue: float(value) for queue, value in LEDGER_AGE.findall(metrics)}
+    parts = [
+        f"{queue} {count:.0f}" + (f" (oldest {ages_s.get(queue, 0.0):.1f} s)" if count else "")
+        for queue, count in entries.items()
+    ]
+    return ", ".join(parts) or "not known"

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from tracetrack_common.ids import uuid7
-from tracetrack_local.credentials import Credentials, credentials_path
+from tracetrack_local.credentials import Credentials, Login, credentials_path
 from tracetrack_local.errors import LauncherError
 
 LABEL_WIDTH = 9
@@ -42,7 +42,13 @@ class SteadyConsole(Console):
 
 
 def show_ready(
-    console: SteadyConsole, credentials: Credentials | None, *, state_dir: Path, urls: tuple[str, str], took_s: float
+    console: SteadyConsole,
+    credentials: Credentials | None,
+    flower: Login,
+    *,
+    state_dir: Path,
+    urls: tuple[str, str],
+    took_s: float,
 ) -> None:
     """
     Print the one screen that says how to use the system.
@@ -53,6 +59,8 @@ def show_ready(
         Where to print.
     credentials
         None when they are not known here.
+    flower
+        Flower's login.
     state_dir
         Where files are kept.
     urls
@@ -60,16 +68,14 @@ def show_ready(
     took_s
         How long the start took, in seconds.
     """
-    gateway, flower = urls
+    gateway_url, flower_url = urls
     console.say("")
     console.say(f"TraceTrack is ready after {took_s:.1f} s", style="bold green")
-    _line(console, "Gateway", gateway, f"(API: {gateway}/docs)")
+    _line(console, "Gateway", gateway_url, f"(API: {gateway_url}/docs)")
+    _line(console, "Flower", flower_url, f"user {flower.username}, password {flower.password}")
     if credentials is None:
-        _line(console, "Flower", flower)
         _line(console, "Admin", "as made by the installation that this database belongs to")
     else:
-        login = credentials.flower
-        _line(console, "Flower", flower, f"user {login.username}, password {login.password}")
         _line(console, "Admin", credentials.admin.username, f"password {credentials.admin.password}")
         _line(
             console, "Device", credentials.device.name, f"({credentials.device.area}), token {credentials.device.token}"

@@ -13,7 +13,7 @@ from tracetrack_local.screen import SteadyConsole, show_ready
 from tracetrack_local.settings import embeds_postgres, flower_url, gateway_url, with_servers
 from tracetrack_local.state import ServerAccess, StateFolder
 from tracetrack_local.supervisor import StopRequestedError
-from tracetrack_local.system import LocalSystem, embedded_postgres
+from tracetrack_local.system import LocalSystem, embedded_postgres, require_given_database
 
 SUPERVISOR_LOG = "supervisor.log"
 
@@ -38,9 +38,9 @@ def run_system(settings: Settings, console: SteadyConsole, *, began: float) -> i
     system.check()
     system.supervisor.install_signals()
     try:
-        credentials = system.start()
+        credentials, flower = system.start()
         urls = (gateway_url(settings), flower_url(settings))
-        show_ready(console, credentials, state_dir=state.path, urls=urls, took_s=time.monotonic() - began)
+        show_ready(console, credentials, flower, state_dir=state.path, urls=urls, took_s=time.monotonic() - began)
         system.supervisor.run()
     except StopRequestedError:
         pass
@@ -63,6 +63,7 @@ def migrate_database(settings: Settings, console: SteadyConsole) -> int:
     """
     state = StateFolder(settings.state_dir)
     state.ensure()
+    require_given_database(settings)
     system = LocalSystem(settings, state, console.announce)
     lock: StateLock | None = None
     access: ServerAccess | None = None

@@ -5,13 +5,17 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import psutil
+import psycopg2
+from sqlalchemy.exc import SQLAlchemyError
 
 from tracetrack_common.bootstrap import first_start
 from tracetrack_common.settings import Settings
 from tracetrack_local import ports, readiness, services
 from tracetrack_local.credentials import Credentials, DeviceCredential, Login, credentials_path
+from tracetrack_local.errors import LauncherError
 from tracetrack_local.postgres import EmbeddedPostgres, check_version
 from tracetrack_local.process import Child
+from tracetrack_local.readiness import database_complaint, redis_complaint
 from tracetrack_local.record import ProcessRecord, SupervisorRecord
 from tracetrack_local.settings import embeds_postgres, embeds_valkey, flower_url, gateway_url, with_servers
 from tracetrack_local.state import ServerAccess, StateFolder
@@ -65,8 +69,10 @@ class LocalSystem:
             Credentials.load(self.state.path)
         if self.state.postgres.exists() and embeds_postgres():
             check_version(self.state.postgres)
+        require_given_database(settings)
+        require_given_redis(settings)
 
-    def start(self) -> Credentials | None:
+    def start(self) -> tuple[Credentials | None, Login]:
         """
         Start everything, one stage after the other, each when the one before is ready.
 
@@ -74,6 +80,8 @@ class LocalSystem:
         -------
         Credentials or None
             None when the database had its first admin before this state folder was made.
+        Login
+            Flower's.
 
         Raises
         ------
@@ -89,7 +97,7 @@ class LocalSystem:
         self._announce("starting the services")
         credentials = self._settle_credentials(access)
         self._start_services(access)
-        return credentials
+        return credentials, _flower_login(access)
 
     def start_servers(self, access: ServerAccess, *, with_valkey: bool = True) -> None:
         """
@@ -113,12 +121,18 @@ class LocalSystem:
             self._announce("starting " + " and ".join(child.name for stage in stages for child in stage))
         self.supervisor.start(stages, timeout_s=SERVERS_TIMEOUT_S)
         if postgres is not None:
-            postgres.ensure_database()
+            self._ensure_database(postgres)
         self.settings = with_servers(
             self.settings,
             database_url=postgres.url() if postgres else None,
             redis_url=valkey.url() if valkey else None,
         )
+
+    def _ensure_database(self, postgres: EmbeddedPostgres) -> None:
+        try:
+            postgres.ensure_database()
+        except psycopg2.Error as error:
+            raise LauncherError(f"PostgreSQL would not make the database: {_first_line(error)}.") from None
 
     def migrate(self) -> None:
         """
@@ -135,7 +149,10 @@ class LocalSystem:
 
     def _settle_credentials(self, access: ServerAccess) -> Credentials | None:
         """Make the first admin and device when the database has none, and keep what they log in with."""
-        first = first_start(self.settings)
+        try:
+            first = first_start(self.settings)
+        except SQLAlchemyError as error:
+            raise LauncherError(f"The first admin and device could not be made: {_first_line(error)}.") from None
         if first is not None:
             admin = Login(username=first.admin_username, password=first.admin_password)
             device = DeviceCredential(name=first.device_name, area=first.device_area, token=first.device_token)
@@ -149,7 +166,7 @@ class LocalSystem:
             flower_url=flower_url(self.settings),
             admin=admin,
             device=device,
-            flower=Login(username=access.flower.username, password=access.flower.password),
+            flower=_flower_login(access),
         )
         credentials.save(self.state.path)
         return credentials
@@ -190,6 +207,34 @@ class LocalSystem:
             self._record_fails = False
 
 
+def require_given_database(settings: Settings) -> None:
+    """
+    Check that a database that somebody else runs for this system lets it in.
+
+    Raises
+    ------
+    LauncherError
+        When it does not.
+    """
+    complaint = None if embeds_postgres() else database_complaint(settings.database_url.get_secret_value())
+    if complaint is not None:
+        raise LauncherError(f"The database that TRACETRACK_DATABASE_URL names does not let us in: {complaint}.")
+
+
+def require_given_redis(settings: Settings) -> None:
+    """
+    Check that a Redis server that somebody else runs for this system lets it in.
+
+    Raises
+    ------
+    LauncherError
+        When it does not.
+    """
+    complaint = None if embeds_valkey() else redis_complaint(settings.redis_url.get_secret_value())
+    if complaint is not None:
+        raise LauncherError(f"The server that TRACETRACK_REDIS_URL names does not let us in: {complaint.rstrip('.')}.")
+
+
 def embedded_postgres(state: StateFolder, access: ServerAccess) -> EmbeddedPostgres:
     """Give the embedded PostgreSQL of a state folder."""
     return EmbeddedPostgres(
@@ -203,3 +248,11 @@ def embedded_postgres(state: StateFolder, access: ServerAccess) -> EmbeddedPostg
 def embedded_valkey(state: StateFolder, access: ServerAccess) -> EmbeddedValkey:
     """Give the embedded Valkey of a state folder."""
     return EmbeddedValkey(data_dir=state.valkey, port=access.valkey.port, password=access.valkey.password)
+
+
+def _flower_login(access: ServerAccess) -> Login:
+    return Login(username=access.flower.username, password=access.flower.password)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0].rstrip(".")

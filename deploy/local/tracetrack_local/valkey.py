@@ -87,17 +87,17 @@ class EmbeddedValkey:
         """Give the address of one of its databases."""
         return f"redis://:{self.password}@127.0.0.1:{self.port}/{database}"
 
-    def connect(self, database: int = 0) -> "redis.Redis":
+    def connect(self, database: int = 0) -> redis.Redis:
         """Give a client that fails soon rather than waits; it connects with its first command."""
-        return redis.Redis(
-            host="127.0.0.1",
-            port=self.port,
-            password=self.password,
-            db=database,
-            socket_timeout=3,
-            socket_connect_timeout=1,
-            retry=Retry(NoBackoff(), 0),
-        )
+        return connect(self.url(database))
+
+
+def connect(url: str) -> redis.Redis:
+    """Give a client of any Redis server that fails soon rather than waits."""
+    client: redis.Redis = redis.Redis.from_url(
+        url, socket_timeout=3, socket_connect_timeout=2, retry=Retry(NoBackoff(), 0)
+    )
+    return client
 
 
 def render_settings(*, data_dir: Path, port: int, password: str, max_memory_bytes: int, durable: bool = True) -> str:

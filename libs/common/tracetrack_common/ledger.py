@@ -33,7 +33,7 @@ class LedgerKeys:
 
     @property
     def stream(self) -> str:
-        """The entries; field ``e`` holds the message."""
+        """The entries; field ``e`` holds the message, field ``w`` is there when somebody waits for the outcome."""
         return f"tt:ledger:{self.queue}"
 
     @property
@@ -62,12 +62,15 @@ class Entry:
         Its place in the stream.
     body
         The message.
+    waited
+        Whether somebody waits for its outcome.
     deliveries
         How often it was handed to a worker, this time included.
     """
 
     entry_id: bytes
     body: bytes
+    waited: bool = True
     deliveries: int = 1
 
 
@@ -122,7 +125,7 @@ class Ledger:
             if "BUSYGROUP" not in str(error):
                 raise
 
-    def take(self, count: int, *, last_look: bool = False) -> list[Entry]:
+    def take(self, count: int, *, block_ms: int | None = None, last_look: bool = False) -> list[Entry]:
         """Take entries that nobody has taken yet, in the order they were accepted.
 
         A publisher that adds an entry and sees the sign «somebody is draining» sends no summons. So the sign goes up
@@ -132,6 +135,8 @@ class Ledger:
         ----------
         count
             At most so many.
+        block_ms
+            Milliseconds to wait for the first one when there is none.
         last_look
             Take the sign down instead of putting it up.
         """
@@ -140,8 +145,8 @@ class Ledger:
             pipeline.delete(self.keys.draining)
         else:
             pipeline.set(self.keys.draining, self._consumer, px=DRAINING_TTL_MS)
-        pipeline.xreadgroup(GROUP, self._consumer, {self.keys.stream: ">"}, count=count)
-        return [Entry(entry_id, fields[b"e"]) for entry_id, fields in _entries_of(pipeline.execute()[1]) if fields]
+        pipeline.xreadgroup(GROUP, self._consumer, {self.keys.stream: ">"}, count=count, block=block_ms)
+        return [_entry_of(entry_id, fields) for entry_id, fields in _entries_of(pipeline.execute()[1]) if fields]
 
     def take_over(self, count: int) -> list[Entry]:
         """Take entries whose holder left them untouched for longer than the lease.
@@ -167,7 +172,7 @@ class Ledger:
             ),
         )
         deliveries = {each["message_id"]: int(each["times_delivered"]) for each in pending}
-        return [Entry(entry_id, fields[b"e"], deliveries.get(entry_id, 1)) for entry_id, fields in entries]
+        return [_entry_of(entry_id, fields, deliveries.get(entry_id, 1)) for entry_id, fields in entries]
 
     def renew(self, entries: Iterable[Entry]) -> None:
         """Renew the lease on entries this worker holds."""
@@ -271,6 +276,10 @@ def read_queue_state(answers: Sequence[Any]) -> LedgerState:
         undelivered=max(0, length - pending),
         abandoned=0 if isinstance(abandoned, Exception) else len(abandoned),
     )
+
+
+def _entry_of(entry_id: bytes, fields: Mapping[bytes, bytes], deliveries: int = 1) -> Entry:
+    return Entry(entry_id, fields[b"e"], waited=b"w" in fields, deliveries=deliveries)
 
 
 def _entries_of(answer: Any) -> list[tuple[bytes, dict[bytes, bytes]]]:

@@ -3,7 +3,7 @@
 import uvicorn
 
 from tracetrack_common.settings import Settings
-from tracetrack_gateway.main import create_app
+from tracetrack_gateway.main import create_asgi
 
 _BACKLOG = 2_048
 _KEEP_ALIVE_S = 75
@@ -14,7 +14,7 @@ def main() -> None:
     """Serve until told to stop."""
     settings = Settings()
     uvicorn.run(
-        create_app(settings),
+        create_asgi(settings),
         host=settings.gateway_host,
         port=settings.gateway_port,
         loop="uvloop",
@@ -23,6 +23,7 @@ def main() -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         backlog=_BACKLOG,
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=_GRACEFUL_SHUTDOWN_S,

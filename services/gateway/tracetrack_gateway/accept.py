@@ -22,6 +22,9 @@ SCANS_PER_ENTRY = 500
 """An entry is what a worker takes at once; larger groups become several entries of the same write."""
 
 
+_WAITED = {True: ("w", "1"), False: ()}
+
+
 class LedgerWriter:
     """Writes entries to one queue's ledger.
 
@@ -40,13 +43,13 @@ class LedgerWriter:
         self._keys = LedgerKeys(queue)
         self._summon = summon
 
-    async def write(self, bodies: Sequence[bytes], ids: Sequence[tuple[str, str]]) -> None:
+    async def write(self, bodies: Sequence[tuple[bytes, bool]], ids: Sequence[tuple[str, str]]) -> None:
         """Write entries and the identities that are in them, all or nothing.
 
         Parameters
         ----------
         bodies
-            The entries.
+            The entries, each with whether somebody waits for its outcome.
         ids
             Pairs of an identity and the actor who sent it.
 
@@ -56,8 +59,8 @@ class LedgerWriter:
             Redis did not take them, or did not answer in time; a repetition is safe.
         """
         pipeline = self._redis.pipeline(transaction=True)
-        for body in bodies:
-            pipeline.execute_command("XADD", self._keys.stream, "*", "e", body)
+        for body, waited in bodies:
+            pipeline.execute_command("XADD", self._keys.stream, "*", "e", body, *_WAITED[waited])
         pipeline.execute_command("HSET", self._keys.index, *[part for pair in ids for part in pair])
         pipeline.exists(self._keys.draining)
         try:
@@ -123,16 +126,20 @@ class ScanAcceptor:
             self._flushing = None
 
     async def _write(self, submissions: Sequence[ScanSubmission]) -> None:
-        bodies = []
-        ids = []
+        bodies: list[tuple[bytes, bool]] = []
+        ids: list[tuple[str, str]] = []
         entry: list[ScanSubmission] = []
         scans = 0
         for submission in submissions:
             if entry and scans + len(submission.scans) > SCANS_PER_ENTRY:
-                bodies.append(encode_submissions(entry))
+                bodies.append(_encode(entry))
                 entry, scans = [], 0
             entry.append(submission)
             scans += len(submission.scans)
             ids += [(scan.scan_id, f"device:{scan.device_id}") for scan in submission.scans]
-        bodies.append(encode_submissions(entry))
+        bodies.append(_encode(entry))
         await self._writer.write(bodies, ids)
+
+
+def _encode(entry: Sequence[ScanSubmission]) -> tuple[bytes, bool]:
+    return encode_submissions(entry), any(submission.reply_to is not None for submission in entry)

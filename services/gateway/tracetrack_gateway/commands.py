@@ -88,7 +88,7 @@ class Commander:
         )
         expected = {command.command_id: self._replies.expect(command.command_id)}
         try:
-            await self._writers[queue].write([encode_command(command)], [(command.command_id, command.actor)])
+            await self._writers[queue].write([(encode_command(command), True)], [(command.command_id, command.actor)])
             replies = await self._replies.collect(expected, wait_s)
         finally:
             self._replies.forget(expected)

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from tracetrack_common.celery_app import build_publisher
 from tracetrack_common.db.session import Database
@@ -16,6 +17,7 @@ from tracetrack_gateway.authentication import Authenticator
 from tracetrack_gateway.commands import Commander
 from tracetrack_gateway.gateway import Gateway
 from tracetrack_gateway.handlers import bags, bills, eod, goods_returns, operations, people, scans
+from tracetrack_gateway.hot_path import HotPath
 from tracetrack_gateway.login import Login
 from tracetrack_gateway.metrics import Metrics
 from tracetrack_gateway.middleware import RequestFrame
@@ -91,8 +93,28 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.install(app)
     for module in (scans, bags, bills, goods_returns, eod, people, operations):
         app.include_router(module.router)
-    app.add_middleware(RequestFrame, max_body_bytes=settings.max_body_bytes, observe=gateway.metrics.observe)
     return app
+
+
+def create_asgi(settings: Settings | None = None) -> ASGIApp:
+    """Make the application as it is served: with the frame around every request, and the hot path for scans.
+
+    Parameters
+    ----------
+    settings
+        Read from the environment when left out.
+    """
+    settings = settings or Settings()
+    app = create_app(settings)
+    hot_path = HotPath(
+        app,
+        {
+            ("POST", "/api/v1/scans"): scans.submit_scan,
+            ("POST", "/api/v1/scans/batch"): scans.submit_batch,
+        },
+    )
+    observe = app.state.gateway.metrics.observe
+    return RequestFrame(hot_path, max_body_bytes=settings.max_body_bytes, observe=observe)
 
 
 def _summons_of(summoner: Summoner, queue: str) -> Callable[[], None]:

@@ -63,7 +63,7 @@ class RequestFrame:
             else:
                 await self._app(scope, receive if length is not None else self._counted(receive), send_named)
         finally:
-            route = getattr(scope.get("route"), "path", "unmatched")
+            route = str(scope.get("route_path") or getattr(scope.get("route"), "path", "unmatched"))
             self._observe(scope["method"], route, status, time.perf_counter() - started)
 
     def _counted(self, receive: Receive) -> Receive:

@@ -85,9 +85,12 @@ _LIST_BILLS = text("""
         UNION
         SELECT bill_id FROM bill_sack
         WHERE (valid_from >= :start AND valid_from < :end) OR (valid_until >= :start AND valid_until < :end)
+        UNION
+        SELECT bill_id FROM bill JOIN bill_sack USING (bill_id)
+        WHERE bill.created_at >= :end AND bill_sack.valid_from < :end
     ), chosen AS (
         SELECT bill.* FROM listed JOIN bill USING (bill_id)
-        WHERE bill.created_at < :end AND (CAST(:area_id AS smallint) IS NULL OR bill.area_id = :area_id)
+        WHERE CAST(:area_id AS smallint) IS NULL OR bill.area_id = :area_id
     ), held AS (
         SELECT DISTINCT bill_sack.bill_id, bill_sack.parent_id
         FROM chosen JOIN bill_sack USING (bill_id)
@@ -109,7 +112,13 @@ _LIST_BILLS = text("""
         ORDER BY bill_id, bill_state.valid_from DESC
     )
     SELECT chosen.bill_no, area.code AS area, app_user.username AS created_by, chosen.created_at, chosen.destination,
-        chosen.capacity, coalesce(state.status, 'new') AS status, chosen.created_at >= :start AS is_created_today,
+        chosen.capacity, chosen.created_at >= :start AND chosen.created_at < :end AS is_created_today,
+        CASE
+            WHEN coalesce(state.status, 'new') <> 'new' THEN state.status
+            WHEN EXISTS (SELECT FROM bill_sack WHERE bill_sack.bill_id = chosen.bill_id AND bill_sack.valid_from < :end)
+                THEN 'processing'
+            ELSE 'new'
+        END AS status,
         coalesce(loaded.sacks, 0) AS sacks, CAST(coalesce(loaded.children, 0) AS bigint) AS children,
         CAST(coalesce(loaded.actual_g, 0) AS bigint) AS actual_g,
         CAST(coalesce(loaded.expected_g, 0) AS bigint) AS expected_g
@@ -178,13 +187,7 @@ def list_sacks(connection: Connection, scope: Scope) -> list[SackFigures]:
 def list_bills(connection: Connection, scope: Scope) -> list[BillFigures]:
     """Give the bills that were created, changed their state or had sacks move in the day, or were open at its end.
 
-    A bill that history calls new although a sack was on it is in process: that sack's scan came in after another one
-    had started the bill at a later time.
+    A bill whose first sack was on it before the window's end was in process then, even if it was entered later, or
+    turned by a scan that came in before that sack's.
     """
-    bills = []
-    for row in connection.execute(_LIST_BILLS, scope.parameters):
-        found = row._asdict()
-        if found["status"] == "new" and found["sacks"]:
-            found["status"] = "processing"
-        bills.append(BillFigures(**found))
-    return bills
+    return [BillFigures(**row._asdict()) for row in connection.execute(_LIST_BILLS, scope.parameters)]

@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -135,6 +136,12 @@ def choose_sample(day: Day, rng: random.Random) -> list[Judged]:
         (rare if seen[sort] < _LEAST_PER_OUTCOME else others).append(scan)
         seen[sort] += 1
     return rare + others[: max(0, SAMPLE - len(rare))]
+
+
+def write_differences(comparison: Comparison, path: Path) -> None:
+    """Write every difference on a line of its own, with tabs between its parts."""
+    lines = ("\t".join(each) + "\n" for each in (Difference._fields, *comparison.differences))
+    path.write_text("".join(lines), encoding="utf-8")
 
 
 def describe_scan(judged: Judged) -> str:

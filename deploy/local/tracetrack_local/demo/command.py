@@ -21,6 +21,7 @@ from tracetrack_local.demo.check import (
     compare_outcomes,
     compare_summaries,
     own_part,
+    write_differences,
 )
 from tracetrack_local.demo.codes import CodeRanges
 from tracetrack_local.demo.day import Day, completions_after, generate_day, require_size
@@ -75,7 +76,10 @@ def run_demo(*, credentials: Credentials, state_dir: Path, scans: int, seed: int
     with open_alone(state_dir / "demo") as book_path:
         demo = Demo(book_path, console, scans=scans, seed=seed)
         comparison = asyncio.run(demo.run(credentials))
-    show_comparison(comparison, console)
+    differences_path = state_dir / "demo" / "differences.tsv"
+    if comparison.differences:
+        write_differences(comparison, differences_path)
+    show_comparison(comparison, console, differences_path)
     return 1 if comparison.differences else 0
 
 

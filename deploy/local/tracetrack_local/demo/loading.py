@@ -77,7 +77,7 @@ class Loader:
         exact = (completed and not short) or (number == 1 and area not in RETURN_AREAS)
         waves = [self._choose_wave(sack) for sack in sacks]
         bill = PlannedBill(
-            bill_no=f"DEMO-{self.day:%Y%m%d}-{area.replace('_', '').upper()}-{number + 1}",
+            bill_no=f"DEMO-{self.day:%Y%m%d}-{area[:3].upper()}-{number + 1}",
             area=area,
             capacity=len(sacks) if exact and sacks else len(sacks) + self.rng.randint(1, _SPARE_ROOM),
             destination=self.rng.choice(_DESTINATIONS),

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from tracetrack_local.credentials import Credentials
@@ -17,6 +17,10 @@ from tracetrack_local.replay.journal import Journal
 from tracetrack_local.replay.office import Office
 from tracetrack_local.replay.player import Player
 from tracetrack_local.replay.scanlog import Problem, ScanLine, read_log
+from tracetrack_local.settings import load_settings
+
+DEVICES_FILE: Final = "replay-devices.json"
+_TOKENS: Final = TypeAdapter(dict[str, str])
 
 MOST_SHOWN: Final = 20
 """Lines of each list of complaints; a file that is wrong throughout need not fill the screen."""
@@ -37,7 +41,8 @@ def run_replay(path: Path, *, credentials: Credentials, console: Console, token_
     console
         Where to print.
     token_file
-        Where the tokens of devices enrolled here are kept for the next replay, readable by their owner only.
+        Where the tokens of devices enrolled here are kept for the next replay, readable by their owner only;
+        `replay-devices.json` in the state folder when left out.
 
     Returns
     -------
@@ -53,19 +58,19 @@ def run_replay(path: Path, *, credentials: Credentials, console: Console, token_
     show_problems(path, problems, console)
     if not lines:
         raise LauncherError(f"{path} holds no scan that could be replayed (its format: docs/scan-log.md).")
+    token_file = token_file or load_settings().state_dir / DEVICES_FILE
     journal = asyncio.run(_replay(lines, credentials, console, token_file))
     wrong = find_unexpected(lines, journal)
     show_result(lines, journal, wrong, console)
     return 1 if problems or journal.refused or journal.contradictions or wrong else 0
 
 
-async def _replay(
-    lines: Sequence[ScanLine], credentials: Credentials, console: Console, token_file: Path | None
-) -> Journal:
+async def _replay(lines: Sequence[ScanLine], credentials: Credentials, console: Console, token_file: Path) -> Journal:
     areas = {line.device: line.area for line in lines}
     async with Office(credentials) as office:
         enrolled = await office.list_devices()
-        known = _load_tokens(token_file) | {credentials.device.name: credentials.device.token}
+        kept = _load_tokens(token_file)
+        known = kept | {credentials.device.name: credentials.device.token}
         tokens = {name: known[name] for name in areas if name in enrolled and name in known}
         locked_out = sorted(name for name in areas if name in enrolled and name not in known)
         if locked_out:
@@ -77,20 +82,19 @@ async def _replay(
             for name in areas.keys() - tokens.keys():
                 tokens[name] = await office.enrol(name, areas[name])
         finally:
-            if token_file is not None:
-                write_private(token_file, json.dumps(known | tokens, indent=2, sort_keys=True) + "\n")
+            write_private(token_file, json.dumps(kept | tokens, indent=2, sort_keys=True) + "\n")
     return await Player(credentials.gateway_url, tokens, console, listen_to_all=True).play(lines)
 
 
-def _load_tokens(path: Path | None) -> dict[str, str]:
+def _load_tokens(path: Path) -> dict[str, str]:
     """Read the tokens of earlier replays; none when there is no such file."""
-    if path is None or not path.exists():
-        return {}
     try:
-        tokens = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
+        return _TOKENS.validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except ValidationError:
+        # The validation error would quote the tokens.
         raise LauncherError(f"{path} is damaged: move it away, and give the devices in the log other names.") from None
-    return {str(name): str(token) for name, token in dict(tokens).items()}
 
 
 def find_unexpected(lines: Iterable[ScanLine], journal: Journal) -> list[tuple[ScanLine, str]]:
@@ -134,7 +138,7 @@ def show_result(
         for scan_id, first, second in journal.contradictions
     ]
     for complaint in complaints[:MOST_SHOWN]:
-        console.print(f"[red]{escape(complaint)}[/red]", highlight=False)
+        console.print(complaint, style="red", markup=False, highlight=False, soft_wrap=True)
     if len(complaints) > MOST_SHOWN:
         console.print(f"… and {len(complaints) - MOST_SHOWN} more", highlight=False)
 

@@ -157,7 +157,8 @@ def describe_refusal(answer: httpx.Response) -> str:
     """Say why the gateway refused, from its problem document where there is one."""
     try:
         problem = answer.json()
-        fields = "; ".join(f"{error.get('field')}: {error.get('detail')}" for error in problem.get("errors", []))
-        return f"{answer.status_code} {problem['detail']}" + (f" ({fields})" if fields else "")
+        fields = "; ".join(f"{error['field']}: {error['detail']}" for error in problem.get("errors", []))
+        # The detail of a single mistake repeats it.
+        return f"{answer.status_code} {problem['detail'] if not fields or '; ' in fields else fields}"
     except (ValueError, KeyError, AttributeError, TypeError):
         return f"{answer.status_code} {answer.reason_phrase}"

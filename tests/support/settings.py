@@ -1,0 +1,51 @@
+"""Settings for tests, and the databases they name."""
+
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from pydantic import SecretStr
+
+from tests.support.servers import EmbeddedServers
+from tracetrack_common.settings import Settings
+
+_REDIS_DATABASES = 16
+_numbers = itertools.count(1)
+
+
+def make_settings(database_url: str, redis_url: str, **changes: Any) -> Settings:
+    """Give settings for a test: quiet, and trusting no looked-up token.
+
+    Parameters
+    ----------
+    database_url, redis_url
+        The servers.
+    **changes
+        Settings that differ from those.
+    """
+    values: dict[str, Any] = {"log_level": "error", "credential_ttl_s": 0.0, **changes}
+    return Settings(database_url=SecretStr(database_url), redis_url=SecretStr(redis_url), **values)
+
+
+@contextmanager
+def fresh_settings(servers: EmbeddedServers, template: str, **changes: Any) -> Iterator[Settings]:
+    """Make a copy of a migrated database and empty a Valkey database; give settings that name both.
+
+    Parameters
+    ----------
+    servers
+        Where they are.
+    template
+        The database to copy.
+    **changes
+        Settings that differ from those of every test.
+    """
+    number = next(_numbers)
+    name, redis_database = f"test_{number}", number % _REDIS_DATABASES
+    database_url = servers.create_database(name, template=template)
+    servers.flush_redis(redis_database)
+    try:
+        yield make_settings(database_url, servers.redis_url(redis_database), **changes)
+    finally:
+        servers.drop_database(name)
