@@ -2,9 +2,10 @@
 
 import copy
 import io
+import random
 from collections import Counter
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -23,12 +24,10 @@ from tracetrack_local.demo.check import (
 )
 from tracetrack_local.demo.codes import CodeRanges
 from tracetrack_local.demo.day import Day, generate_day
-from tracetrack_local.demo.daybook import DayBook, DayEntry, open_alone
 from tracetrack_local.demo.figures import ALL, Figures, expect_summary, read_summary
 from tracetrack_local.demo.loading import RETURN_AREAS
 from tracetrack_local.demo.screens import show_comparison, show_summary
 from tracetrack_local.demo.shift import AREAS
-from tracetrack_local.errors import LauncherError
 from tracetrack_local.replay.journal import Journal, Known
 from tracetrack_local.replay.office import Stats
 
@@ -277,9 +276,7 @@ def test_a_bill_that_weighs_something_else_is_named(day: Day) -> None:
 
 
 def test_the_sample_has_some_of_every_outcome(day: Day) -> None:
-    import random  # noqa: PLC0415
-
-    sample = choose_sample(day, random.Random(1))  # noqa: S311
+    sample = choose_sample(day, random.Random(1))  # noqa: S311 - a test's choice
 
     assert len({scan.line.identity for scan in sample}) == len(sample) >= 200
     assert {scan.verdict.outcome for scan in sample} == {scan.verdict.outcome for scan in day.scans.values()}
@@ -297,36 +294,3 @@ def test_differences_are_shown_as_a_table_and_summaries_too(day: Day) -> None:
     assert "End of day 2026-11-22, revision 1" in shown
     assert "figures differ" in shown
     assert "EOD all" in shown
-
-
-def test_each_day_is_used_once_the_most_recent_first(tmp_path: Path) -> None:
-    now = datetime(2026, 11, 23, 19, 0, tzinfo=UTC)  # 00:30 on the 24th in the warehouses
-    book = DayBook()
-    chosen = []
-    for _ in range(3):
-        day = book.choose_day(now, {date(2026, 11, 22)})
-        chosen.append(day)
-        book = book.with_day(DayEntry(day=day, scans=500, seed=1, begun_at=now), CodeRanges(wheat=20_100))
-        book.save(tmp_path / "days.json")
-        book = DayBook.load(tmp_path / "days.json")
-
-    assert chosen == [date(2026, 11, 23), date(2026, 11, 21), date(2026, 11, 20)]
-    assert book.next_codes.wheat == 20_100
-
-
-def test_a_missing_book_is_an_empty_one_and_a_damaged_one_is_said(tmp_path: Path) -> None:
-    assert DayBook.load(tmp_path / "days.json") == DayBook()
-    (tmp_path / "days.json").write_text("{", encoding="utf-8")
-    with pytest.raises(LauncherError, match="damaged"):
-        DayBook.load(tmp_path / "days.json")
-
-
-def test_a_second_demo_on_the_same_state_is_told_to_wait(tmp_path: Path) -> None:
-    with (
-        open_alone(tmp_path / "demo"),
-        pytest.raises(LauncherError, match="Another demo"),
-        open_alone(tmp_path / "demo"),
-    ):
-        pass
-    with open_alone(tmp_path / "demo") as path:
-        assert path.name == "days.json"

@@ -30,11 +30,19 @@ def show_summary(summaries: Mapping[str, Any], console: Console) -> None:
 
 
 def _table(title: str, texts: Iterable[str], numbers: Iterable[str]) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold", box=box.SIMPLE_HEAD)
+    table = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        header_style="bold",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+    )
     for name in texts:
         table.add_column(name, no_wrap=True)
     for name in numbers:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     return table
 
 
@@ -62,16 +70,15 @@ def _tabulate_bills(bills: list[Mapping[str, Any]]) -> Table:
 
 def _tabulate_exceptions(summaries: Mapping[str, Any]) -> Table:
     exceptions = summaries[ALL]["exceptions"]
-    table = Table(
-        title="Exceptions", title_justify="left", title_style="bold", header_style="bold", box=box.SIMPLE_HEAD
-    )
-    table.add_column("exception", no_wrap=True)
-    table.add_column("number", justify="right")
+    table = _table("Exceptions", ["exception"], ["number"])
     table.add_column("for instance")
-    for reason, count in exceptions["refused_by_reason"].items():
+    refused = exceptions["refused_by_reason"]
+    for reason in sorted(refused, key=lambda reason: -refused[reason]):
         by_area = {area: summaries[area]["exceptions"]["refused_by_reason"].get(reason, 0) for area in AREAS}
         most = sorted((area for area in AREAS if by_area[area]), key=lambda area: -by_area[area])
-        table.add_row(f"refused: {reason}", f"{count:,}", _instances(f"{area} {by_area[area]}" for area in most))
+        table.add_row(
+            f"refused: {reason}", f"{refused[reason]:,}", _instances(f"{area} {by_area[area]}" for area in most)
+        )
     for name, key in (("sacks under-filled", "sacks_underfilled"), ("sacks over-filled", "sacks_overfilled")):
         sacks = exceptions[key]
         codes = (f"{sack['code']} {sack['children']}/{sack['capacity']}" for sack in sacks)
