@@ -40,7 +40,8 @@ _FILL = text("""
         INSERT INTO scan (scan_id, batch_id, scanned_at, device_time, received_at, applied_at, device_id, area_id,
             children, capacity, weight_g, kind, outcome, code, target)
         SELECT child.scan_id, child.scan_id, :at, :at, :received, :received, sack.device_id, sack.area_id,
-            child.held_then, sack.capacity, child.held_then * sack.child_weight_g, 'child', 'applied', child.code, sack.code
+            child.held_then, sack.capacity, child.held_then * sack.child_weight_g, 'child', 'applied', child.code,
+            sack.code
         FROM sack, child
     ), created AS (
         INSERT INTO bag (code, area_id, created_at, created_by)
@@ -58,10 +59,13 @@ class History:
     ----------
     connection
         Inside a transaction, which the test commits.
+    capacity
+        Of the sacks that are created.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, *, capacity: int = CAPACITY) -> None:
         self._connection = connection
+        self._capacity = capacity
 
     def enrol(self, device: str, area: str) -> None:
         self._run(
@@ -123,7 +127,7 @@ class History:
                 "epoch": epoch,
                 "seq": seq,
                 "children": children,
-                "capacity": None if children is None else CAPACITY,
+                "capacity": None if children is None else self._capacity,
                 "weight_g": None if children is None else children * CHILD_WEIGHT_G,
             },
         )
@@ -267,7 +271,7 @@ class History:
                 "scan_id": scan_id,
                 "at": at,
                 "device": device,
-                "capacity": CAPACITY if is_parent else None,
+                "capacity": self._capacity if is_parent else None,
                 "child_weight_g": CHILD_WEIGHT_G if is_parent else None,
             },
         )

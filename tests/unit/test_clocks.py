@@ -8,11 +8,7 @@ from hypothesis import strategies as st
 from tracetrack_common.domain.clocks import NO_OFFSET, clock_offset, correct_time
 
 RECEIVED = datetime(2026, 11, 23, 12, tzinfo=UTC)
-moments = st.datetimes(
-    min_value=datetime(2020, 1, 1),
-    max_value=datetime(2035, 1, 1),
-    timezones=st.just(UTC),  # noqa: DTZ001 - Hypothesis adds the zone
-)
+moments = st.integers(0, 10**9).map(lambda seconds: RECEIVED + timedelta(seconds=seconds - 5 * 10**8))
 device_clocks = st.datetimes(timezones=st.just(UTC))
 errors = st.timedeltas(min_value=timedelta(days=-20_000), max_value=timedelta(days=20_000))
 delays = st.timedeltas(min_value=timedelta(0), max_value=timedelta(days=3))

@@ -10,8 +10,8 @@ import pytest
 from rich.console import Console
 
 from tracetrack_local.credentials import Credentials, DeviceCredential, Login
-from tracetrack_local.demo.day import LEAST_SCANS
 from tracetrack_local.demo import run_demo
+from tracetrack_local.demo.day import LEAST_SCANS
 from tracetrack_local.errors import LauncherError
 from tracetrack_local.ports import choose_free
 from tracetrack_local.replay import run_replay

@@ -66,22 +66,7 @@ def encode_submissions(submissions: Sequence[ScanSubmission]) -> bytes:
                     submission.origin.address,
                     submission.origin.received_at,
                     submission.reply_to,
-                    [
-                        (
-                            scan.scan_id,
-                            scan.kind,
-                            scan.code,
-                            scan.target,
-                            scan.scanned_at,
-                            scan.device_time,
-                            scan.area_id,
-                            scan.device_id,
-                            scan.user_id,
-                            scan.epoch,
-                            scan.seq,
-                        )
-                        for scan in submission.scans
-                    ],
+                    [tuple(scan) for scan in submission.scans],
                 ]
                 for submission in submissions
             ],
@@ -221,7 +206,7 @@ def decode_command(body: bytes) -> Command:
             **fields,
             origin=Origin(origin["request_id"], origin["address"], datetime.fromisoformat(origin["received_at"])),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UnreadableEntryError(f"not a command: {error!r}") from error
 
 

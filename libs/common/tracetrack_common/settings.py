@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, PostgresDsn, RedisDsn, SecretStr, TypeAdapter, model_validator
+from pydantic import Field, PostgresDsn, RedisDsn, SecretStr, TypeAdapter, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "TRACETRACK_"
@@ -22,7 +22,7 @@ class Settings(BaseSettings):
         A value is missing or wrong, or a `TRACETRACK_…` name is not known; the message names it.
     """
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True)
 
     database_url: SecretStr = Field(description="postgresql://user:password@host:port/database")
     redis_url: SecretStr = Field(description="redis://:password@host:port/0: the ledger, the broker, the mirrors")
@@ -53,8 +53,15 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _check_addresses(self) -> Self:
-        _DATABASE_URL.validate_python(self.database_url.get_secret_value())
-        _REDIS_URL.validate_python(self.redis_url.get_secret_value())
+        for name, form, url in (
+            ("DATABASE_URL", _DATABASE_URL, self.database_url),
+            ("REDIS_URL", _REDIS_URL, self.redis_url),
+        ):
+            try:
+                form.validate_python(url.get_secret_value())
+            except ValidationError as error:
+                # The error itself quotes the address, password and all.
+                raise ValueError(f"{PREFIX}{name}: {error.errors(include_input=False)[0]['msg']}") from None
         return self
 
     @model_validator(mode="before")

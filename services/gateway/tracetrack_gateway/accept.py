@@ -18,7 +18,7 @@ from tracetrack_common.log import get_logger
 
 log = get_logger(__name__)
 
-SCANS_PER_ENTRY = 500
+SCANS_PER_ENTRY = 200
 """An entry is what a worker takes at once; larger groups become several entries of the same write."""
 
 

@@ -22,7 +22,14 @@ LongText = Annotated[str, Field(max_length=2_000, pattern=r"^[^\x00]*$")]
 
 Item = TypeVar("Item")
 
-_TARGETS = {"parent": None, "child": "parent_code", "bill": "bill_no", "return": "return_no"}
+_TARGET_FIELDS = ("parent_code", "bill_no", "return_no")
+_TARGETS = {
+    "parent": (False, False, False),
+    "child": (True, False, False),
+    "bill": (False, True, False),
+    "return": (False, False, True),
+}
+"""Which of the target fields a scan of each kind has."""
 
 SCAN_EXAMPLE: dict[str, JsonValue] = {
     "scan_id": "019aaf3e-6c00-7a3b-8c1d-2e4f5a6b7c8d",
@@ -66,11 +73,14 @@ class ScanIn(_In):
     @model_validator(mode="after")
     def _check_target(self) -> Self:
         wanted = _TARGETS[self.kind]
-        given = {name for name in ("parent_code", "bill_no", "return_no") if getattr(self, name) is not None}
-        if wanted is not None and wanted not in given:
-            raise ValueError(f"a scan of kind {self.kind} needs {wanted}")
-        if extra := given - {wanted}:
-            raise ValueError(f"a scan of kind {self.kind} does not take {', '.join(sorted(extra))}")
+        given = (self.parent_code is not None, self.bill_no is not None, self.return_no is not None)
+        if given != wanted:
+            names = [
+                f"needs {name}" if is_wanted else f"does not take {name}"
+                for name, is_wanted, is_given in zip(_TARGET_FIELDS, wanted, given, strict=True)
+                if is_wanted is not is_given
+            ]
+            raise ValueError(f"a scan of kind {self.kind} {' and '.join(names)}")
         if (self.epoch is None) != (self.seq is None):
             raise ValueError("epoch and seq go together")
         return self

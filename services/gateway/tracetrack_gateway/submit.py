@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -92,7 +92,8 @@ class ScanSubmitter:
             single = _SINGLE.validate_json(body)
         except ValidationError as error:
             raise _refusal(error) from error
-        scan = _to_scan(single, principal, origin.received_at, single.sent_at)
+        offset = clock_offset(single.sent_at, origin.received_at)
+        scan = _to_scan(single, principal, origin.received_at, offset)
         submitted = await self._submit([scan], origin, wait_s)
         outcome = submitted.outcomes.get(scan.scan_id)
         if outcome is not None and outcome["outcome"] == Outcome.ID_REUSED:
@@ -154,17 +155,18 @@ def _read_batch(body: bytes, principal: Principal, received_at: datetime, sent_a
     except ValidationError:
         pass
     else:
-        clock = right.sent_at or _read_clock(sent_at)
-        return [_to_scan(each, principal, received_at, clock) for each in right.scans], []
+        offset = clock_offset(right.sent_at or _read_clock(sent_at), received_at)
+        return [_to_scan(each, principal, received_at, offset) for each in right.scans], []
     try:
         batch = _BATCH.validate_json(body)
     except ValidationError as error:
         raise _refusal(error) from error
-    return _check_each(batch.scans, principal, received_at, batch.sent_at or _read_clock(sent_at))
+    offset = clock_offset(batch.sent_at or _read_clock(sent_at), received_at)
+    return _check_each(batch.scans, principal, received_at, offset)
 
 
 def _read_lines(body: bytes, principal: Principal, received_at: datetime, sent_at: str | None) -> _Checked:
-    clock = _read_clock(sent_at)
+    offset = clock_offset(_read_clock(sent_at), received_at)
     lines = [line for line in body.splitlines() if line.strip()]
     if not lines:
         raise InvalidInputError("The batch is empty.", errors=[{"field": "body", "detail": "at least one line"}])
@@ -176,14 +178,14 @@ def _read_lines(body: bytes, principal: Principal, received_at: datetime, sent_a
         pass
     else:
         if len(right) == len(lines):
-            return [_to_scan(each, principal, received_at, clock) for each in right], []
+            return [_to_scan(each, principal, received_at, offset) for each in right], []
     items: list[Any] = []
     for line in lines:
         try:
             items.append(orjson.loads(line))
         except orjson.JSONDecodeError as error:
             items.append(error)
-    return _check_each(items, principal, received_at, clock)
+    return _check_each(items, principal, received_at, offset)
 
 
 def _read_clock(sent_at: str | None) -> datetime | None:
@@ -194,7 +196,7 @@ def _read_clock(sent_at: str | None) -> datetime | None:
         raise InvalidInputError("The header Sent-At is not a time.", errors=detail) from error
 
 
-def _check_each(items: Sequence[Any], principal: Principal, received_at: datetime, clock: datetime | None) -> _Checked:
+def _check_each(items: Sequence[Any], principal: Principal, received_at: datetime, offset: timedelta) -> _Checked:
     scans: list[Scan] = []
     errors: list[dict[str, Any]] = []
     for index, item in enumerate(items):
@@ -210,11 +212,11 @@ def _check_each(items: Sequence[Any], principal: Principal, received_at: datetim
         except TypeError as error:
             errors.append({"index": index, "scan_id": scan_id, "field": "body", "detail": str(error)})
         else:
-            scans.append(_to_scan(checked, principal, received_at, clock))
+            scans.append(_to_scan(checked, principal, received_at, offset))
     return scans, errors
 
 
-def _to_scan(checked: ScanIn, principal: Principal, received_at: datetime, sent_at: datetime | None) -> Scan:
+def _to_scan(checked: ScanIn, principal: Principal, received_at: datetime, offset: timedelta) -> Scan:
     """Make a scan of what a device sent; who and where it is from comes from the credential alone."""
     device_time = checked.scanned_at.astimezone(UTC)
     target = checked.target
@@ -223,7 +225,7 @@ def _to_scan(checked: ScanIn, principal: Principal, received_at: datetime, sent_
         kind=Kind(checked.kind),
         code=normalise(checked.code),
         target=None if target is None else normalise(target),
-        scanned_at=correct_time(device_time, clock_offset(sent_at, received_at), received_at),
+        scanned_at=correct_time(device_time, offset, received_at),
         device_time=device_time,
         area_id=principal.area_id,
         device_id=principal.id,

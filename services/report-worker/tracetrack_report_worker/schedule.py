@@ -1,8 +1,8 @@
 """The nightly run: which summaries are due and missing, and making them (domain.md, End of day)."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfoNotFoundError
 
 from sqlalchemy import Connection
 
@@ -92,7 +92,8 @@ def make_due(database: Database, settings: Settings, *, now: datetime) -> list[M
 def list_due(connection: Connection, settings: Settings, *, now: datetime) -> list[Due]:
     """Give the summaries that are due and missing, in the order in which they are to be made.
 
-    An area's first day is the one it was created in; the first day over all areas is that of the oldest area.
+    An area's first day is the one it was created in; the first day over all areas is that of the oldest area. An area
+    whose zone is not known is left out, and said so in the log.
     """
     areas = storage.list_areas(connection)
     if not areas:
@@ -103,15 +104,13 @@ def list_due(connection: Connection, settings: Settings, *, now: datetime) -> li
         (area.area_id, area.code, area.zone, area.created_at) for area in areas
     ]
     subjects.append((None, None, settings.eod_zone, min(area.created_at for area in areas)))
-    due = [
-        Due(business_date, code)
-        for area_id, code, zone, since in subjects
-        for business_date in missing_dates(
-            since, zone, now=now, delay=delay, made={day for made_id, day in made if made_id == area_id}
-        )
-    ]
-    return _in_order(due)
-
-
-def _in_order(due: Sequence[Due]) -> list[Due]:
+    due: list[Due] = []
+    for area_id, code, zone, since in subjects:
+        made_dates = {day for made_id, day in made if made_id == area_id}
+        try:
+            missing = missing_dates(since, zone, now=now, delay=delay, made=made_dates)
+        except ZoneInfoNotFoundError:
+            log.exception("eod_zone_unknown", area=code or ALL_AREAS, zone=zone)
+            continue
+        due += [Due(business_date, code) for business_date in missing]
     return sorted(due, key=lambda each: (each.business_date, each.area is None, each.area or ""))

@@ -10,7 +10,8 @@ CODE_MAX_CHARS = 200
 """Longest text taken for a code: a supplier's label with its lot fits, a novel does not."""
 
 _CHILD = re.compile(r"[A-Z0-9]{4,20}", re.ASCII)
-_SUPPLIER_LABEL = re.compile(r"LABEL\s*NO\s*[.:]?\s*([A-Z0-9]{4,20})(?:\s.*)?", re.ASCII | re.DOTALL)
+# With a mark or blank before the code, so that what a label stands for is never a label again.
+_SUPPLIER_LABEL = re.compile(r"LABEL\s*NO(?:\s*[.:]\s*|\s+)([A-Z0-9]{4,20})(?:\s.*)?", re.ASCII | re.DOTALL)
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
 
 

@@ -1,9 +1,9 @@
 """Scans and their outcomes: the words of domain.md, Scans."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Kind(StrEnum):
@@ -55,8 +55,7 @@ _FEEDBACK: Mapping[Outcome, Feedback] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Scan:
+class Scan(NamedTuple):
     """One event from one device (or from a person at a screen), with a normalised code.
 
     Parameters
@@ -108,8 +107,7 @@ class Scan:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """The outcome of one scan, with the parent's running count.
 
     Parameters
