@@ -137,7 +137,7 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     """Run the bench."""
     arguments = parse_arguments()
-    console = Console()
+    console = Console(width=110)
     starts: dict[str, Callable[[EmbeddedServers, Path], Pipeline]] = {"ours": start_ours, "plain": start_plain}
     pipelines: list[Pipeline] = []
     with tempfile.TemporaryDirectory(prefix="tracetrack-bench-") as logs, EmbeddedServers(durable=True) as servers:

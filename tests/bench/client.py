@@ -14,6 +14,7 @@ from typing import NamedTuple, cast
 import orjson
 import uvloop
 
+from tests.bench.http1 import read_response
 from tests.bench.workload import Endpoint, Request, device_scans, now_ms, requests, sacks_needed, uuid7
 
 OK = 200
@@ -80,32 +81,23 @@ class Device(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self.buffer:
             data = self.buffer + data
-        head = data.find(b"\r\n\r\n")
-        if head < 0 or len(data) < (end := head + 4 + content_length(data[:head])):
+        response = read_response(data)
+        if response is None:
             self.buffer = data
             return
         self.buffer = b""
         self.latencies.append(time.perf_counter() - self.sent)
-        status = int(data[9:12])
-        self.statuses[status] += 1
-        if OK <= status < REFUSED:
+        self.statuses[response.status] += 1
+        if OK <= response.status < REFUSED:
             self.accepted += self.current.scans
             self.send()
         else:
-            self.refusal = data[:end]
+            self.refusal = response.body
             self.finished.set()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.refusal = self.refusal or (b"" if self.finished.is_set() else f"connection lost: {exc}".encode())
         self.finished.set()
-
-
-def content_length(head: bytes) -> int:
-    """Read the length of a response's body; every response of both pipelines has it."""
-    lowered = head.lower()
-    at = lowered.index(b"\r\ncontent-length:") + len(b"\r\ncontent-length:")
-    end = lowered.find(b"\r\n", at)
-    return int(lowered[at : end if end > 0 else None])
 
 
 def prepared(job: Job, at_ms: int) -> tuple[list[list[Request]], list[str]]:

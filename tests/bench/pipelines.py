@@ -133,23 +133,35 @@ def start_ours(servers: EmbeddedServers, folder: Path) -> Pipeline:
     pipeline = Pipeline(name="ours", parts=parts, port=port, tokens=[], database_url=database_url, books=OUR_BOOKS)
     _start(pipeline, "/ready")
     try:
-        pipeline.tokens = enrol(port, first.admin_username, first.admin_password)
+        url = f"http://127.0.0.1:{port}"
+        pipeline.tokens = enrol(url, log_in(url, first.admin_username, first.admin_password))
     except BaseException:
         pipeline.stop()
         raise
     return pipeline
 
 
-def enrol(port: int, username: str, password: str) -> list[str]:
+def log_in(gateway_url: str, username: str, password: str) -> str:
+    """Log in and give the session's token."""
+    with _client(gateway_url) as client:
+        answer = client.post("/sessions", json={"username": username, "password": password})
+    token: str = answer.raise_for_status().json()["token"]
+    return token
+
+
+def enrol(gateway_url: str, session_token: str) -> list[str]:
     """Enrol the devices, as an admin does, and give their tokens."""
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", trust_env=False, timeout=30.0) as client:
-        login = client.post("/sessions", json={"username": username, "password": password}).raise_for_status()
-        headers = {"Authorization": f"Bearer {login.json()['token']}"}
+    headers = {"Authorization": f"Bearer {session_token}"}
+    with _client(gateway_url) as client:
         answers = [
             client.post("/devices", json={"name": f"gun-{number}", "area": "jaipur"}, headers=headers)
             for number in range(DEVICES)
         ]
     return [answer.raise_for_status().json()["token"] for answer in answers]
+
+
+def _client(gateway_url: str) -> httpx.Client:
+    return httpx.Client(base_url=f"{gateway_url}/api/v1", trust_env=False, timeout=30.0)
 
 
 def python_child(name: str, arguments: Sequence[str], env: Mapping[str, str], folder: Path) -> Child:

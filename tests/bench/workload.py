@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import orjson
 
+from tests.bench.http1 import request_bytes
+
 CHILDREN = 30
 SCANS_PER_SACK = CHILDREN + 1
 RESCANNED_AFTER = 15
@@ -81,12 +83,8 @@ def requests(endpoint: Endpoint, scans: list[dict[str, object]], batch: int) -> 
     for start in range(0, len(scans), batch):
         part = scans[start : start + batch]
         body = orjson.dumps({**part[0], "sent_at": sent_at} if batch == 1 else {"sent_at": sent_at, "scans": part})
-        head = (
-            f"POST {endpoint.path} HTTP/1.1\r\nHost: {endpoint.host}:{endpoint.port}\r\n"
-            f"Authorization: Bearer {endpoint.token}\r\nContent-Type: application/json\r\n"
-            f"Content-Length: {len(body)}\r\n\r\n"
-        )
-        yield Request(head.encode() + body, len(part))
+        host = f"{endpoint.host}:{endpoint.port}"
+        yield Request(request_bytes("POST", endpoint.path, host=host, token=endpoint.token, body=body), len(part))
 
 
 def now_ms() -> int:

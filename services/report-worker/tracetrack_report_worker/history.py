@@ -59,7 +59,7 @@ _LIST_SACKS = text("""
         SELECT bag.bag_id, bag.code, bag.capacity, count(bag_link.link_id) AS children
         FROM worked_on JOIN bag USING (bag_id)
         LEFT JOIN bag_link ON bag_link.parent_id = bag.bag_id
-            AND bag_link.valid_from < :end AND (bag_link.valid_until IS NULL OR bag_link.valid_until > :end)
+            AND bag_link.valid_from < :end AND (bag_link.valid_until IS NULL OR bag_link.valid_until >= :end)
         WHERE CAST(:area_id AS smallint) IS NULL OR bag.area_id = :area_id
         GROUP BY bag.bag_id
     ), judged AS (
@@ -98,7 +98,7 @@ _LIST_BILLS = text("""
     ), filled AS (
         SELECT held.bill_id, held.parent_id, count(bag_link.link_id) AS children
         FROM held LEFT JOIN bag_link ON bag_link.parent_id = held.parent_id
-            AND bag_link.valid_from < :end AND (bag_link.valid_until IS NULL OR bag_link.valid_until > :end)
+            AND bag_link.valid_from < :end AND (bag_link.valid_until IS NULL OR bag_link.valid_until >= :end)
         GROUP BY held.bill_id, held.parent_id
     ), loaded AS (
         SELECT filled.bill_id, count(*) AS sacks, sum(filled.children) AS children,

@@ -7,10 +7,10 @@ from sqlalchemy import Connection, Row, text
 
 from tracetrack_common import audit
 from tracetrack_common.contracts import Command
-from tracetrack_common.errors import ConflictError, InvalidInputError, NotFoundError
+from tracetrack_common.errors import ConflictError, NotFoundError
+from tracetrack_scan_worker.areas import find_area
 from tracetrack_scan_worker.numbering import next_number
 
-_FIND_AREA = text("SELECT area_id FROM area WHERE code = :area")
 _INSERT = text(
     "INSERT INTO bill (bill_no, area_id, capacity, destination, vehicle, description, created_by, created_at)"
     " VALUES (:bill_no, :area_id, :capacity, :destination, :vehicle, :description, :created_by, :created_at)"
@@ -47,18 +47,14 @@ def create_bill(connection: Connection, command: Command) -> dict[str, Any]:
         The number is taken.
     """
     wanted = command.arguments
-    area_id = connection.scalar(_FIND_AREA, {"area": wanted["area"]})
-    if area_id is None:
-        raise InvalidInputError(
-            "There is no such area.", errors=[{"field": "area", "detail": f"{wanted['area']} is not an area"}]
-        )
+    area = find_area(connection, wanted["area"])
     values = {
         **wanted,
-        "area_id": area_id,
+        "area_id": area.area_id,
         "created_by": int(command.actor.removeprefix("user:")),
         "created_at": command.origin.received_at,
     }
-    bill_no, bill_id = _insert(connection, values)
+    bill_no, bill_id = _insert(connection, values, year=area.local_date(command.origin.received_at).year)
     _open_state(connection, command, bill_id, "new")
     _audit(connection, command, "bill.create", bill_no, before=None, after=dict(wanted) | {"bill_no": bill_no})
     return {"bill_no": bill_no}
@@ -103,10 +99,10 @@ def complete_bill(connection: Connection, command: Command) -> dict[str, Any]:
     return {"bill_no": bill.bill_no}
 
 
-def _insert(connection: Connection, values: Mapping[str, Any]) -> tuple[str, int]:
+def _insert(connection: Connection, values: Mapping[str, Any], *, year: int) -> tuple[str, int]:
     given = values["bill_no"]
     while True:
-        bill_no = given or next_number(connection, f"BILL-{values['created_at']:%Y}", digits=6)
+        bill_no = given or next_number(connection, f"BILL-{year}", digits=6)
         bill_id = connection.scalar(_INSERT, {**values, "bill_no": bill_no})
         if bill_id is not None:
             return bill_no, bill_id

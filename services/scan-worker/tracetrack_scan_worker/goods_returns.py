@@ -6,12 +6,12 @@ from sqlalchemy import Connection, text
 
 from tracetrack_common import audit
 from tracetrack_common.contracts import Command
-from tracetrack_common.errors import InvalidInputError
+from tracetrack_scan_worker.areas import find_area
 from tracetrack_scan_worker.numbering import next_number
 
 _INSERT = text(
     "INSERT INTO goods_return (return_no, area_id, notes, created_by, created_at)"
-    " SELECT :return_no, area_id, :notes, :created_by, :created_at FROM area WHERE code = :area RETURNING return_id"
+    " VALUES (:return_no, :area_id, :notes, :created_by, :created_at)"
 )
 
 
@@ -30,17 +30,18 @@ def create_return(connection: Connection, command: Command) -> dict[str, Any]:
     """
     wanted = command.arguments
     at = command.origin.received_at
-    return_no = next_number(connection, f"RTN-{at:%Y%m%d}", digits=4)
-    values = {
-        **wanted,
-        "return_no": return_no,
-        "created_by": int(command.actor.removeprefix("user:")),
-        "created_at": at,
-    }
-    if connection.scalar(_INSERT, values) is None:
-        raise InvalidInputError(
-            "There is no such area.", errors=[{"field": "area", "detail": f"{wanted['area']} is not an area"}]
-        )
+    area = find_area(connection, wanted["area"])
+    return_no = next_number(connection, f"RTN-{area.local_date(at):%Y%m%d}", digits=4)
+    connection.execute(
+        _INSERT,
+        {
+            "return_no": return_no,
+            "area_id": area.area_id,
+            "notes": wanted["notes"],
+            "created_by": int(command.actor.removeprefix("user:")),
+            "created_at": at,
+        },
+    )
     audit.append(
         connection,
         actor=command.actor,

@@ -37,7 +37,7 @@ def _table(title: str, texts: Iterable[str], numbers: Iterable[str]) -> Table:
         header_style="bold",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
-        collapse_padding=True,
+        padding=(0, 1, 0, 0),
     )
     for name in texts:
         table.add_column(name, no_wrap=True)

@@ -39,7 +39,7 @@ _WRONG_BY_HOURS = timedelta(hours=-3, minutes=-12)
 _WRONG_BY_YEARS = timedelta(days=-6 * 365, seconds=-41)
 _LISTENING_DEVICE = 0
 _OFFLINE_DEVICE = 2
-_BUFFERING_DEVICES = (3, 4)
+_BUFFERING_DEVICES = (2, 3, 4)
 _LAST_OFFLINE_WAVE = 2
 
 
