@@ -55,7 +55,7 @@ lint: $(VENV)/.dev ## ruff, mypy --strict, import-linter, deptry
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	@for package in $(PACKAGES); do echo "deptry $$package"; (cd $$package && $(CURDIR)/$(BIN)/deptry --config $(CURDIR)/pyproject.toml .) || exit 1; done
+	@for package in $(PACKAGES); do echo "deptry $$package"; (cd $$package && $(CURDIR)/$(BIN)/deptry .) || exit 1; done
 
 .PHONY: format
 format: $(VENV)/.dev ## put the code in its standard form
@@ -74,6 +74,8 @@ profile: $(VENV)/.dev ## the 50-device profile of the old system (129 s)
 lock: $(VENV)/.dev ## resolve the requirements anew into the lock files
 	$(LOCK) $(PACKAGES:%=%/pyproject.toml) requirements.in $(OWN) -o requirements.lock
 	$(LOCK) requirements-dev.in -c requirements.lock -o requirements-dev.lock
+	$(LOCK) requirements.in -c requirements.lock -o deploy/docker/build.lock
+	@for service in gateway scan-worker report-worker; do echo "locking services/$$service"; $(LOCK) services/$$service/pyproject.toml -c requirements.lock $(OWN) -o services/$$service/requirements.lock || exit 1; done
 
 .PHONY: clean
 clean: ## remove what was installed and built; the data in .tracetrack stays

@@ -1,1 +1,1 @@
-"""What the pipeline can do, measured: against plain Celery code (``make bench``) and over a shift (``make profile``)."""
+"""What the pipeline can do, measured: against plain code (``make bench``) and over a shift (``make profile``)."""

@@ -161,7 +161,7 @@ def main() -> None:
     print_rates(console, all_series)
     comparisons = compare(all_series)
     for comparison in comparisons:
-        console.print(f"{comparison.name}: {comparison.ratio:.1f} × plain")
+        console.print(f"{comparison.name}: {comparison.ratio:.1f} times plain")
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     lines = [comparison._asdict() for comparison in comparisons]
     arguments.output.write_bytes(orjson.dumps(lines, option=orjson.OPT_INDENT_2) + b"\n")

@@ -1,14 +1,15 @@
 """The load: devices on keep-alive connections, in a process of its own (``python -m tests.bench.client``).
 
 It shares the machine with what it measures, so it does as little as it can: the requests are bytes before the clock
-starts, and of a response it reads the status and the length. One `Job` comes in as JSON on standard input; ``ready`` goes
-out when all is built and connected; a second line starts it; the `Result` goes out as JSON.
+starts, and of a response it reads the status and the length. One `Job` comes in as JSON on standard input; ``ready``
+goes out when all is built and connected; a second line starts it; the `Result` goes out as JSON.
 """
 
 import asyncio
 import sys
 import time
 from collections import Counter
+from functools import partial
 from typing import NamedTuple, cast
 
 import orjson
@@ -52,10 +53,10 @@ class Result(NamedTuple):
 class Device(asyncio.Protocol):
     """One connection: sends its requests one after another, each when the answer to the one before is there."""
 
-    def __init__(self, pending: list[Request], finished: asyncio.Event, deadline: float) -> None:
+    def __init__(self, pending: list[Request]) -> None:
         self.pending = iter(pending)
-        self.finished = finished
-        self.deadline = deadline
+        self.finished = asyncio.Event()
+        self.deadline = 0.0
         self.statuses: Counter[int] = Counter()
         self.latencies: list[float] = []
         self.accepted = 0
@@ -124,11 +125,11 @@ async def run(job: Job) -> Result:
     loop = asyncio.get_running_loop()
     devices: list[Device] = []
     for pending in built:
-        device = Device(pending, asyncio.Event(), time.perf_counter() + 1e9)
-        await loop.create_connection(lambda device=device: device, job.host, job.port)  # type: ignore[misc]
+        _, device = await loop.create_connection(partial(Device, pending), job.host, job.port)
         devices.append(device)
     print("ready", flush=True)  # noqa: T201 - the harness reads it
-    await asyncio.to_thread(sys.stdin.readline)
+    if not await asyncio.to_thread(sys.stdin.readline):
+        raise SystemExit("nobody gave the word")
     cpu, started = time.process_time(), time.monotonic()
     for device in devices:
         device.deadline = time.perf_counter() + job.deadline_s

@@ -24,7 +24,7 @@ def request_bytes(
 def read_response(data: bytes) -> Response | None:
     """Read the one response that is in `data`; None when it is not whole yet."""
     head = data.find(b"\r\n\r\n") + 4
-    if head < 4:  # noqa: PLR2004 - the length of the line that ends the head
+    if head < 4:
         return None
     end = head + _content_length(data[:head])
     return None if len(data) < end else Response(int(data[9:12]), data[head:end])

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from tests.bench.peers.plain.database import make_tables
 from tests.support.servers import EmbeddedServers
 from tracetrack_common.bootstrap import first_start
-from tracetrack_common.settings import Settings
+from tracetrack_common.settings import PREFIX, Settings
 from tracetrack_local import ports
 from tracetrack_local.process import Child, ChildSpec, stop_all
 from tracetrack_local.waiting import wait_until
@@ -88,7 +88,7 @@ def start_plain(servers: EmbeddedServers, folder: Path) -> Pipeline:
     tokens = [secrets.token_hex(16) for _ in range(DEVICES)]
     make_tables(database_url, tokens)
     port = ports.choose_free()
-    env = os.environ | {"PLAIN_DATABASE_URL": database_url, "PLAIN_REDIS_URL": servers.redis_url(1)}
+    env = clean_environment() | {"PLAIN_DATABASE_URL": database_url, "PLAIN_REDIS_URL": servers.redis_url(1)}
     gateway = ["-m", "uvicorn", "tests.bench.peers.plain.app:app", "--port", str(port), "--loop", "uvloop"]
     worker = ["-m", "celery", "-A", "tests.bench.peers.plain.tasks:app", "worker", "-Q", "plain", "-n", "plain@%h"]
     parts = {
@@ -108,7 +108,7 @@ def start_ours(servers: EmbeddedServers, folder: Path) -> Pipeline:
     """Start TraceTrack's gateway and workers on a database and a Redis database of their own."""
     database_url, redis_url = servers.create_database("ours"), servers.redis_url(0)
     port = ports.choose_free()
-    env = os.environ | {
+    env = clean_environment() | {
         "TRACETRACK_DATABASE_URL": database_url,
         "TRACETRACK_REDIS_URL": redis_url,
         "TRACETRACK_GATEWAY_PORT": str(port),
@@ -164,6 +164,11 @@ def _client(gateway_url: str) -> httpx.Client:
     return httpx.Client(base_url=f"{gateway_url}/api/v1", trust_env=False, timeout=30.0)
 
 
+def clean_environment() -> dict[str, str]:
+    """Give this process's environment without settings of TraceTrack that somebody has made for another system."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+
+
 def python_child(name: str, arguments: Sequence[str], env: Mapping[str, str], folder: Path) -> Child:
     """Give a Python program of this environment as a child, run from the repository."""
     return Child(ChildSpec(name=name, command=[sys.executable, *arguments], env=env, cwd=REPOSITORY), folder)
@@ -171,16 +176,13 @@ def python_child(name: str, arguments: Sequence[str], env: Mapping[str, str], fo
 
 def _start(pipeline: Pipeline, health: str) -> None:
     """Start every part and wait until the gateway answers; the warm-up waits for the workers."""
-    try:
-        for child in pipeline.parts.values():
-            child.start()
-        url = f"http://127.0.0.1:{pipeline.port}{health}"
-        if not wait_until(lambda: _is_ok(url), timeout_s=READY_TIMEOUT_S):
-            lines = "\n".join(child.last_lines() for child in pipeline.parts.values())
-            raise NotReadyError(f"{pipeline.name} did not come up:\n{lines}")
-    except BaseException:
+    for child in pipeline.parts.values():
+        child.start()
+    url = f"http://127.0.0.1:{pipeline.port}{health}"
+    if not wait_until(lambda: _is_ok(url), timeout_s=READY_TIMEOUT_S):
         pipeline.stop()
-        raise
+        lines = "\n".join(child.last_lines() for child in pipeline.parts.values())
+        raise NotReadyError(f"{pipeline.name} did not come up:\n{lines}")
 
 
 def _is_ok(url: str) -> bool:

@@ -1,11 +1,10 @@
 """``make profile``: the 50-device profile of the old system, against the whole system started for it.
 
-50 users with the pauses of a shift work for 129 seconds on a warehouse of 800,000 bags: most of what they do is scanning
-with the outcome waited for, the rest is looking things up. With ``--rush`` nobody pauses.
+50 users with the pauses of a shift work for 129 seconds on a warehouse of 800,000 bags: most of what they do is
+scanning with the outcome waited for, the rest is looking things up. With ``--rush`` nobody pauses.
 """
 
 import argparse
-import os
 import statistics
 import sys
 import tempfile
@@ -18,7 +17,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench.pipelines import REPOSITORY, NotReadyError, enrol, log_in, python_child
+from tests.bench.pipelines import REPOSITORY, NotReadyError, clean_environment, enrol, log_in, python_child
 from tests.bench.users import Floor, Shift, work_shift
 from tests.bench.warehouse import fill
 from tests.bench.workload import uuid7
@@ -82,7 +81,7 @@ def print_figures(console: Console, shift: Shift, figures: Figures) -> None:
             table.add_row(action, f"{len(ordered):,}", *(f"{latency:.2f}" for latency in shown))
     console.print(table)
     for failure, times in shift.failures.most_common(5):
-        console.print(f"{times} × {failure}", markup=False)
+        console.print(f"{times} times: {failure}", markup=False, soft_wrap=True)
 
 
 def start_system(servers: EmbeddedServers, folder: Path) -> tuple[Child, Credentials]:
@@ -94,7 +93,7 @@ def start_system(servers: EmbeddedServers, folder: Path) -> tuple[Child, Credent
         It did not come up.
     """
     gateway_port = ports.choose_free()
-    env = os.environ | {
+    env = clean_environment() | {
         "TRACETRACK_DATABASE_URL": servers.create_database("profile"),
         "TRACETRACK_REDIS_URL": servers.redis_url(),
         "TRACETRACK_GATEWAY_PORT": str(gateway_port),
@@ -155,9 +154,7 @@ def main() -> None:
             console.print(f"{warehouse.bags:,} bags, {warehouse.bills:,} bills")
             session_token = log_in(str(url), credentials.admin.username, credentials.admin.password)
             floor = Floor(url.host, url.port or 80, enrol(str(url), session_token), session_token, warehouse)
-            shift = uvloop.run(
-                work_shift(floor, seconds=arguments.seconds, think_s=0.0 if arguments.rush else THINK_S)
-            )
+            shift = uvloop.run(work_shift(floor, seconds=arguments.seconds, think_s=0.0 if arguments.rush else THINK_S))
         finally:
             stop_all([system])
     figures = figures_of(shift)

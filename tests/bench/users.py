@@ -83,9 +83,7 @@ class User:
         self._rng = random.Random(number)  # noqa: S311 - a load, no secret
         self._token = floor.device_tokens[number]
         at_ms = now_ms()
-        self._scans = device_scans(
-            FIRST_NEW_SACK + number * SACKS_PER_USER, SCANS_PER_USER, at_ms, epoch=at_ms // 1000
-        )
+        self._scans = device_scans(FIRST_NEW_SACK + number * SACKS_PER_USER, SCANS_PER_USER, at_ms, epoch=at_ms // 1000)
         self._actions: Mapping[str, Callable[[], bytes]] = {
             "scan": self._scan,
             "bag": self._bag,
@@ -108,8 +106,8 @@ class User:
                 connection = await self._connect()
             else:
                 self._note(action, response, (time.perf_counter() - started) * 1000)
-            if think_s:
-                await asyncio.sleep(self._rng.uniform(think_s / 2, think_s * 3 / 2))
+            pause_s = self._rng.uniform(think_s / 2, think_s * 3 / 2)
+            await asyncio.sleep(max(0.0, min(pause_s, until - time.monotonic())))
         connection.close()
 
     async def _connect(self) -> Connection:
@@ -120,7 +118,7 @@ class User:
     def _note(self, action: str, response: Response, latency_ms: float) -> None:
         self._shift.latencies_ms[action].append(latency_ms)
         if response.status != OK:
-            self._shift.failures[f"{action}: {response.status} {response.body[:200].decode(errors='replace')}"] += 1
+            self._shift.failures[f"{action}: {response.status} {response.body[:100].decode(errors='replace')}"] += 1
 
     def _scan(self) -> bytes:
         now = time.time_ns() // 1_000_000
@@ -140,9 +138,7 @@ class User:
     def _stats(self) -> bytes:
         return self._request("GET", "/api/stats", self._floor.session_token)
 
-    def _request(
-        self, method: str, path: str, token: str, body: bytes = b"", headers: tuple[str, ...] = ()
-    ) -> bytes:
+    def _request(self, method: str, path: str, token: str, body: bytes = b"", headers: tuple[str, ...] = ()) -> bytes:
         host = f"{self._floor.host}:{self._floor.port}"
         return request_bytes(method, path, host=host, token=token, body=body, headers=headers)
 

@@ -14,7 +14,7 @@ BILLS_SHARE = 0.5  # of the sacks are on bills
 FIRST_NEW_SACK = 40_000
 
 _STATEMENTS: Final[Sequence[str]] = (
-    # Sacks in turn of the areas, full; the codes are those of `workload.sack_code`.
+    # Sacks in turn of the areas, full; the codes are those of `workload.sack_code` and `workload.child_code`.
     """
     INSERT INTO bag (code, area_id, capacity, child_weight_g, children, created_at, created_by)
     SELECT 'SB' || lpad(n::text, 5, '0'), 1 + n %% (SELECT count(*) FROM area), %(children)s, 1000, %(children)s,
@@ -23,8 +23,8 @@ _STATEMENTS: Final[Sequence[str]] = (
     """,
     """
     INSERT INTO bag (code, area_id, parent_id, children, created_at, created_by)
-    SELECT 'C' || substr(code, 3) || lpad(place::text, 3, '0'), area_id, bag_id, 0, created_at, uuidv7()
-    FROM bag, generate_series(0, %(children)s - 1) AS place WHERE capacity IS NOT NULL AND code < %(end)s
+    SELECT 'C0' || substr(code, 3) || lpad(place::text, 2, '0'), area_id, bag_id, 0, created_at, uuidv7()
+    FROM bag, generate_series(0, %(children)s - 1) AS place WHERE capacity IS NOT NULL AND code LIKE 'SB%%'
     """,
     """
     INSERT INTO bag_link (link_id, child_id, parent_id, valid_from)
@@ -40,7 +40,7 @@ _STATEMENTS: Final[Sequence[str]] = (
     """,
     """
     UPDATE bag SET bill_id = bill.bill_id
-    FROM bill WHERE bag.capacity IS NOT NULL AND code < %(loaded_end)s
+    FROM bill WHERE bag.capacity IS NOT NULL AND code LIKE 'SB%%' AND code < %(loaded_end)s
         AND bill_no = 'OLD-' || lpad((substr(code, 3)::int / %(per_bill)s)::text, 5, '0')
     """,
     """
@@ -81,7 +81,6 @@ def fill(database_url: str, bags: int) -> Warehouse:
     values = {
         "children": CHILDREN_PER_SACK,
         "sacks": sacks,
-        "end": f"SB{sacks:05d}",
         "bills": bills,
         "per_bill": SACKS_PER_BILL,
         "loaded_end": f"SB{bills * SACKS_PER_BILL:05d}",

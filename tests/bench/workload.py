@@ -1,4 +1,4 @@
-"""The scans of a run, built before the clock starts: devices that fill sacks of 30, with one child scanned twice in each."""
+"""The scans of a run, built before the clock starts: devices that fill sacks of 30 and scan one child of each twice."""
 
 import datetime as dt
 import random

@@ -176,3 +176,29 @@ def test_an_unfinished_day_can_be_summed_up_and_the_night_makes_a_revision_of_al
 
     assert (night.made, night.revision) == (True, 2)
     assert figures_of(read_content(evening, "akola", DAY, 2)) == figures_of(noon)
+
+
+def test_a_bill_entered_days_later_is_open_on_the_days_between(database: Database, settings: Settings) -> None:
+    with writing(database) as history:
+        history.enrol("ako-1", "akola")
+        history.hire("asha")
+        history.fill("SB00001", 30, at=START + timedelta(hours=9), device="ako-1")
+        history.open_bill("A-1", "akola", at=END + timedelta(days=2), by="asha")
+        history.load("SB00001", "A-1", at=START + timedelta(hours=10), device="ako-1", received=END + timedelta(days=2))
+
+    between = make_content(database, settings, "akola", DAY + timedelta(days=1), MUCH_LATER)
+
+    assert [(bill["status"], bill["sacks"]) for bill in between["bills"]["list"]] == [("processing", 1)]
+
+
+def test_a_completed_bill_that_is_reopened_at_the_windows_end_was_completed_on_its_day(
+    evening: Database, settings: Settings
+) -> None:
+    with writing(evening) as history:
+        history.turn_bill("A-1", "completed", at=JUST_BEFORE)
+        history.turn_bill("A-1", "processing", at=END)
+
+    content = make_content(evening, settings, "akola", DAY, NIGHT)
+
+    assert [bill["status"] for bill in content["bills"]["list"]] == ["completed"]
+    assert content["exceptions"]["bills_open"] == []

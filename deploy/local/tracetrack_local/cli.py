@@ -1,5 +1,6 @@
 """The command `tracetrack`: parse, one call, print."""
 
+import contextlib
 import errno
 import sys
 import time
@@ -59,7 +60,8 @@ def logs(process: str | None, *, follow: bool, lines: int) -> None:
         readers = process_logs.find_logs(settings.state_dir / "logs", process)
         process_logs.show(readers, console.say, count=lines)
         if follow:
-            process_logs.follow(readers, console.say)
+            with contextlib.suppress(KeyboardInterrupt):
+                process_logs.follow(readers, console.say, is_over=lambda: console.quiet)
         return 0
 
     _finish(show)

@@ -80,9 +80,9 @@ def show(readers: Sequence[LogReader], write: Callable[[str], None], *, count: i
             write(_labelled(reader, line, readers))
 
 
-def follow(readers: Sequence[LogReader], write: Callable[[str], None]) -> None:
-    """Write the lines that come, until interrupted."""
-    while True:
+def follow(readers: Sequence[LogReader], write: Callable[[str], None], *, is_over: Callable[[], bool]) -> None:
+    """Write the lines that come, until nobody reads them any more or Ctrl-C ends it."""
+    while not is_over():
         for reader in readers:
             for line in reader.next_lines():
                 write(_labelled(reader, line, readers))

@@ -1,15 +1,18 @@
-"""The first start: an admin to log in as and a device to scan with."""
+"""The first start: an admin to log in as and a device to scan with: `python -m tracetrack_common.bootstrap`."""
 
+import json
 import secrets
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from redis.exceptions import RedisError
+from sqlalchemy.exc import OperationalError
 
 from tracetrack_common import accounts, audit
 from tracetrack_common.credentials import mirror_all
 from tracetrack_common.db.session import Database
-from tracetrack_common.log import get_logger
+from tracetrack_common.log import configure_logging, get_logger
 from tracetrack_common.redis_client import connect_worker
 from tracetrack_common.settings import Settings
 
@@ -79,3 +82,27 @@ def first_start(settings: Settings) -> FirstCredentials | None:
     finally:
         database.close()
     return FirstCredentials(_ADMIN, password, _DEVICE, _AREA, token)
+
+
+def main() -> int:
+    """Make the first admin and the first device and print them, once, as JSON; 1 when the database does not answer."""
+    settings = Settings()
+    configure_logging(settings.log_level, process="first-start")
+    try:
+        made = first_start(settings)
+    except OperationalError as error:
+        log.error("database_unreachable", reason=str(error.orig).strip())  # noqa: TRY400 - one sentence, no traceback
+        return 1
+    if made is None:
+        log.warning("first_start_was_before", reason="there is an admin already; nothing was made")
+        return 0
+    shown = {
+        "admin": {"username": made.admin_username, "password": made.admin_password},
+        "device": {"name": made.device_name, "area": made.device_area, "token": made.device_token},
+    }
+    sys.stdout.write(json.dumps(shown, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -5,7 +5,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -31,11 +30,11 @@ def show_summary(summaries: Mapping[str, Any], console: Console) -> None:
 
 def _table(title: str, texts: Iterable[str], numbers: Iterable[str]) -> Table:
     table = Table(
-        title=title,
+        title=f"\n{title}",
         title_justify="left",
         title_style="bold",
         header_style="bold",
-        box=box.SIMPLE_HEAD,
+        box=None,
         pad_edge=False,
         padding=(0, 1, 0, 0),
     )

@@ -71,7 +71,7 @@ def device_of(digest: bytes) -> Caller | None:
     """Look a device up by its token's digest; remembered, so that a scan costs no query."""
     with Session(engine()) as session:
         device = session.scalars(select(Device).where(Device.token_sha256 == digest)).one_or_none()
-        return device and Caller(device.id, device.area)
+        return None if device is None else Caller(device.id, device.area)
 
 
 async def caller(authorization: Annotated[str, Header()]) -> Caller:

@@ -16,9 +16,7 @@ def connect(pool_size: int) -> Engine:
 
 def engine_for(url: str, pool_size: int) -> Engine:
     """Give a pooled engine on a ``postgresql://`` address."""
-    return create_engine(
-        url.replace("postgresql://", "postgresql+psycopg2://", 1), pool_size=pool_size, max_overflow=0
-    )
+    return create_engine(url.replace("postgresql://", "postgresql+psycopg2://", 1), pool_size=pool_size, max_overflow=0)
 
 
 def make_tables(url: str, tokens: Sequence[str]) -> None:

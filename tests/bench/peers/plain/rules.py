@@ -3,7 +3,7 @@
 import datetime as dt
 import re
 import uuid
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -31,7 +31,7 @@ class ScanMessage(NamedTuple):
 
 
 class AlreadyAppliedError(Exception):
-    """This scan was applied before; the transaction must be rolled back, for it may not count twice."""
+    """The scan was applied before; the transaction must be rolled back, for it may not count twice."""
 
 
 class Verdict(NamedTuple):
@@ -39,6 +39,7 @@ class Verdict(NamedTuple):
 
     outcome: str
     refers_to: str | None = None
+
 
 BAGS = (
     select(Bag.code, Bag.parent_code, Bag.child_count, Bag.bill_no)
@@ -107,9 +108,7 @@ def link(connection: Connection, scan: ScanMessage) -> Verdict:
     if parent.child_count >= CAPACITY:
         return Verdict("parent_full")
     if child is None:
-        connection.execute(
-            insert(Bag), {**bag, "code": scan.code, "is_parent": False, "parent_code": scan.parent_code}
-        )
+        connection.execute(insert(Bag), {**bag, "code": scan.code, "is_parent": False, "parent_code": scan.parent_code})
     else:
         connection.execute(PUT_IN, {"child": scan.code, "parent_code": scan.parent_code})
     connection.execute(COUNT_UP, {"parent": scan.parent_code})
@@ -125,7 +124,7 @@ def link(connection: Connection, scan: ScanMessage) -> Verdict:
     return Verdict("applied")
 
 
-def locked_bags(connection: Connection, scan: ScanMessage) -> dict[str, Row[Any]]:
+def locked_bags(connection: Connection, scan: ScanMessage) -> dict[str, Row[str, str | None, int, str | None]]:
     """Read and lock both bags of a scan, always in code order, so that no two transactions can deadlock."""
     return {bag.code: bag for bag in connection.execute(BAGS, {"codes": [scan.code, scan.parent_code]})}
 

@@ -39,9 +39,7 @@ def open_first_connection(**_: Any) -> None:
     engine().connect().close()
 
 
-@app.task(
-    name="plain.scan", autoretry_for=(OperationalError, IntegrityError), retry_backoff=True, max_retries=8
-)
+@app.task(name="plain.scan", autoretry_for=(OperationalError, IntegrityError), retry_backoff=True, max_retries=8)
 def scan(**message: Any) -> None:
     """Apply one scan in one transaction. Two first scans of one bag: the later one fails on the key and is retried."""
     times = {name: dt.datetime.fromisoformat(message[name]) for name in ("scanned_at", "corrected_at", "received_at")}
