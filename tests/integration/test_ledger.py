@@ -2,6 +2,7 @@
 
 import pytest
 from redis import Redis
+from redis.client import PubSub
 from redis.exceptions import ResponseError
 
 from tests.support.ledgers import accept_body, is_empty, let_lease_run_out, open_ledger
@@ -92,7 +93,7 @@ def test_what_was_settled_is_gone_with_its_identities_and_those_who_wait_are_tol
     ledger = open_ledger(redis)
     accept_body(redis, b"a", ids=["id-1", "id-2"])
     accept_body(redis, b"b", ids=["id-3"])
-    with redis.pubsub(ignore_subscribe_messages=True) as listener:
+    with PubSub(redis.connection_pool, ignore_subscribe_messages=True) as listener:
         listener.subscribe("tt:reply:gateway")
         listener.get_message(timeout=1)
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from typing import cast
+
 from redis import Redis
 
 from tests.support.scans import ORIGIN
@@ -50,11 +52,11 @@ def let_lease_run_out(
         redis.xclaim(
             keys.stream,
             GROUP,
-            pending["consumer"].decode(),
+            cast("bytes", pending["consumer"]).decode(),
             min_idle_time=0,
             message_ids=[entry.entry_id],
             idle=int(lease_s * 1000) + 1,
-            retrycount=pending["times_delivered"],
+            retrycount=cast("int", pending["times_delivered"]),
             justid=True,
         )
 
