@@ -1,7 +1,6 @@
 """A ledger as the gateway fills it, and time that passes without being waited for."""
 
 from collections.abc import Sequence
-
 from typing import cast
 
 from redis import Redis
