@@ -22,7 +22,9 @@ from tracetrack_local.waiting import wait_until
 REPOSITORY = Path(__file__).parents[2]
 DEVICES = 50
 READY_TIMEOUT_S = 60.0
-WORKER_PROCESSES = "2"  # as many as the machine has cores; the same for both
+WORKER_PROCESSES = "2"  # as the launcher starts them
+# Plain code waits for the disk once per scan, so it gains a little (5 to 10 % on two cores) from twice as many.
+PLAIN_WORKER_PROCESSES = "4"
 
 OUR_BOOKS: Final = """
     WITH these AS (SELECT scan_id, outcome FROM scan WHERE scan_id >= %(floor)s),
@@ -95,7 +97,7 @@ def start_plain(servers: EmbeddedServers, folder: Path) -> Pipeline:
         "gateway": python_child(
             "plain-gateway", [*gateway, "--http", "httptools", "--no-access-log", "--log-level", "warning"], env, folder
         ),
-        "worker": python_child("plain-worker", [*worker, "-c", WORKER_PROCESSES, "-l", "warning"], env, folder),
+        "worker": python_child("plain-worker", [*worker, "-c", PLAIN_WORKER_PROCESSES, "-l", "warning"], env, folder),
     }
     pipeline = Pipeline(
         name="plain", parts=parts, port=port, tokens=tokens, database_url=database_url, books=PLAIN_BOOKS

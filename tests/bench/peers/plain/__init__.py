@@ -9,8 +9,8 @@ what plain code has.
 Nothing in it waits, sleeps or does work that the job doesn't ask for. Where two ways were open, both were measured and
 the faster one taken: statements built once rather than the ORM's unit of work (a quarter less processor time in the
 worker), one locking query for both bags, the scan's key rather than a query to find a repeated one, device tokens
-remembered, ``delay`` called on the loop rather than on a thread. More worker processes (3, 4, 8) or a larger prefetch
-gave the same rate within the noise.
+remembered, ``delay`` called on the loop rather than on a thread, four worker processes rather than two. Still more of
+them or a larger prefetch gave the same rate within the noise.
 
 What it doesn't promise, and the pipeline does: a scan whose message Celery loses is gone, and the audit rows are not
 chained.

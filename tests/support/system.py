@@ -1,0 +1,124 @@
+"""The whole system, every process of it, as `tracetrack up` starts it, in a folder of its own on free ports."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+import psutil
+
+from tests.support.waiting import eventually
+from tracetrack_common.ids import uuid7
+from tracetrack_local import ports
+from tracetrack_local.credentials import Credentials
+
+_START_S = 120.0
+_STOP_S = 60.0
+
+
+@dataclass
+class RunningSystem:
+    """A running system, and what a user has of it.
+
+    Parameters
+    ----------
+    folder
+        Where its state goes.
+    gateway_port, flower_port
+        Free ports; they stay the same when it is started again.
+    """
+
+    folder: Path
+    gateway_port: int = field(default_factory=ports.choose_free)
+    flower_port: int = field(default_factory=ports.choose_free)
+    _process: "subprocess.Popen[bytes] | None" = None
+
+    def start(self) -> Self:
+        """Start it; returns when it says that it is ready."""
+        environment = {
+            **os.environ,
+            "TRACETRACK_STATE_DIR": str(self.folder / "state"),
+            "TRACETRACK_GATEWAY_PORT": str(self.gateway_port),
+            "TRACETRACK_FLOWER_PORT": str(self.flower_port),
+        }
+        screen = self.folder / "screen"
+        command = [str(Path(sys.executable).with_name("tracetrack")), "up"]
+        with screen.open("wb") as output:
+            self._process = subprocess.Popen(  # noqa: S603 - the project's own command
+                command, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+            )
+        eventually(lambda: self._has_said_ready(screen), within_s=_START_S)
+        return self
+
+    def stop(self) -> None:
+        """Ask it to stop, as Ctrl-C does; returns when it has."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGINT)
+            self._process.wait(_STOP_S)
+            self._process = None
+
+    @property
+    def credentials(self) -> Credentials:
+        """What it has written for its owner."""
+        return Credentials.load(self.folder / "state")
+
+    def client(self, token: str | None = None) -> httpx.Client:
+        """Give a client of the gateway, with a bearer token."""
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        return httpx.Client(base_url=f"http://127.0.0.1:{self.gateway_port}", headers=headers, timeout=30)
+
+    def device(self) -> httpx.Client:
+        """Give a client with the first device's token."""
+        return self.client(self.credentials.device.token)
+
+    def admin(self) -> httpx.Client:
+        """Give a client with a session of the first admin."""
+        admin = self.credentials.admin
+        answer = self.client().post("/api/v1/sessions", json={"username": admin.username, "password": admin.password})
+        answer.raise_for_status()
+        return self.client(answer.json()["token"])
+
+    def processes(self, *words: str) -> list[psutil.Process]:
+        """Give its processes whose command line holds all these words, parents before their children."""
+        if self._process is None:
+            return []
+        below = psutil.Process(self._process.pid).children(recursive=True)
+        return [each for each in below if all(word in " ".join(_command_line(each)) for word in words)]
+
+    def _has_said_ready(self, screen: Path) -> bool:
+        text = screen.read_text(errors="replace")
+        if self._process is not None and self._process.poll() is not None:
+            raise AssertionError(f"it ended instead of getting ready:\n{text}")
+        return "TraceTrack is ready" in text
+
+
+def _command_line(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+def scan_of(kind: str, code: str, **fields: Any) -> dict[str, Any]:
+    """Make a scan as a device sends it, scanned now."""
+    return {
+        "scan_id": str(uuid7()),
+        "kind": kind,
+        "code": code,
+        "scanned_at": datetime.now(UTC).isoformat(),
+        **fields,
+    }
+
+
+def submit(device: httpx.Client, scan: Mapping[str, Any]) -> dict[str, Any]:
+    """Send a scan, wait for its outcome, and give that."""
+    answer = device.post("/api/v1/scans", json=scan, headers={"Prefer": "wait=20"})
+    assert answer.status_code == httpx.codes.OK, answer.text
+    outcome: dict[str, Any] = answer.json()
+    return outcome
