@@ -8,7 +8,7 @@ import psutil
 import psycopg2
 from sqlalchemy.exc import SQLAlchemyError
 
-from tracetrack_common.bootstrap import first_start
+from tracetrack_common.bootstrap import FirstCredentials, first_start
 from tracetrack_common.settings import Settings
 from tracetrack_local import ports, readiness, services
 from tracetrack_local.credentials import Credentials, DeviceCredential, Login, credentials_path
@@ -149,27 +149,32 @@ class LocalSystem:
 
     def _settle_credentials(self, access: ServerAccess) -> Credentials | None:
         """Make the first admin and device when the database has none, and keep what they log in with."""
+
+        def save(admin: Login, device: DeviceCredential) -> Credentials:
+            credentials = Credentials(
+                gateway_url=gateway_url(self.settings),
+                flower_url=flower_url(self.settings),
+                admin=admin,
+                device=device,
+                flower=_flower_login(access),
+            )
+            credentials.save(self.state.path)
+            return credentials
+
+        def keep(first: FirstCredentials) -> None:
+            save(
+                Login(username=first.admin_username, password=first.admin_password),
+                DeviceCredential(name=first.device_name, area=first.device_area, token=first.device_token),
+            )
+
         try:
-            first = first_start(self.settings)
+            first_start(self.settings, keep=keep)
         except SQLAlchemyError as error:
             raise LauncherError(f"The first admin and device could not be made: {_first_line(error)}.") from None
-        if first is not None:
-            admin = Login(username=first.admin_username, password=first.admin_password)
-            device = DeviceCredential(name=first.device_name, area=first.device_area, token=first.device_token)
-        elif credentials_path(self.state.path).exists():
-            known = Credentials.load(self.state.path)
-            admin, device = known.admin, known.device
-        else:
+        if not credentials_path(self.state.path).exists():
             return None
-        credentials = Credentials(
-            gateway_url=gateway_url(self.settings),
-            flower_url=flower_url(self.settings),
-            admin=admin,
-            device=device,
-            flower=_flower_login(access),
-        )
-        credentials.save(self.state.path)
-        return credentials
+        known = Credentials.load(self.state.path)
+        return save(known.admin, known.device)
 
     def _start_services(self, access: ServerAccess) -> None:
         settings, logs = self.settings, self.state.logs

@@ -3,6 +3,7 @@
 import json
 import secrets
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -43,8 +44,17 @@ class FirstCredentials:
     device_token: str
 
 
-def first_start(settings: Settings) -> FirstCredentials | None:
+def first_start(
+    settings: Settings, *, keep: Callable[[FirstCredentials], None] | None = None
+) -> FirstCredentials | None:
     """Make the first admin and the first device on a migrated database.
+
+    Parameters
+    ----------
+    settings
+        The database's address.
+    keep
+        Keeps what was made; called before the commit, so that no password is ever in force that nobody has.
 
     Returns
     -------
@@ -74,6 +84,9 @@ def first_start(settings: Settings) -> FirstCredentials | None:
                 at=datetime.now(UTC),
                 after={"username": _ADMIN, "device_id": device and device.device_id},
             )
+            made = FirstCredentials(_ADMIN, password, _DEVICE, _AREA, token)
+            if keep is not None:
+                keep(made)
         with database.snapshot() as connection:
             try:
                 mirror_all(connect_worker(settings), connection)
@@ -81,7 +94,7 @@ def first_start(settings: Settings) -> FirstCredentials | None:
                 log.warning("mirror_left_to_worker", reason=str(error))
     finally:
         database.close()
-    return FirstCredentials(_ADMIN, password, _DEVICE, _AREA, token)
+    return made
 
 
 def main() -> int:

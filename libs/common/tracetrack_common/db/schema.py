@@ -253,7 +253,6 @@ scan = Table(
     Column("refers_to", Text, comment="the parent, bill or return that stood in the way"),
     CheckConstraint("(device_id IS NULL) <> (user_id IS NULL)", name="one_actor"),
     _one_of("kind", "parent", "child", "bill", "return"),
-    Index(None, "code", "scanned_at"),
     Index("scan_scanned_at_brin", "scanned_at", postgresql_using="brin"),
     postgresql_partition_by="RANGE (scan_id)",
 )
@@ -296,7 +295,6 @@ audit_log = Table(
     Column("request_id", Text),
     Column("address", Text),
     Column("hash", LargeBinary, nullable=False),
-    Index(None, "object"),
 )
 
 tally = Table(

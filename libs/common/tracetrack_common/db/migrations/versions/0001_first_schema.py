@@ -92,7 +92,6 @@ def _create_tables() -> None:
         sa.Column("hash", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("chain", "seq", name=op.f("audit_log_pkey")),
     )
-    op.create_index(op.f("audit_log_object_idx"), "audit_log", ["object"], unique=False)
     op.create_table(
         "bag_type",
         sa.Column("bag_type_id", sa.SmallInteger(), sa.Identity(always=True), nullable=False),
@@ -165,7 +164,6 @@ def _create_tables() -> None:
         sa.PrimaryKeyConstraint("scan_id", name=op.f("scan_pkey")),
         postgresql_partition_by="RANGE (scan_id)",
     )
-    op.create_index(op.f("scan_code_scanned_at_idx"), "scan", ["code", "scanned_at"], unique=False)
     op.create_index("scan_scanned_at_brin", "scan", ["scanned_at"], unique=False, postgresql_using="brin")
     op.create_table(
         "app_user",

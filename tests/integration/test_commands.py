@@ -1,0 +1,112 @@
+"""Commands: once, with their outcome kept; bills and returns as domain.md has them."""
+
+from tests.support.scans import make_scan
+from tests.support.together import at_once
+from tests.support.warehouse import Warehouse, executor
+from tracetrack_common.contracts import Command, encode_command
+from tracetrack_common.db.session import is_transient
+from tracetrack_common.domain.scans import Kind
+from tracetrack_common.ids import uuid7
+from tracetrack_common.ledger import Entry
+
+BILL = {"bill_no": None, "area": "lucknow", "capacity": 2, "destination": "Delhi", "vehicle": None, "description": None}
+
+
+def _execute_anew(warehouse: Warehouse, command: Command) -> None:
+    """Execute a command as a worker of its own would: again while what fails is transient."""
+    entry = Entry(b"0-1", encode_command(command))
+    while True:
+        try:
+            executor(warehouse.database).handle([entry])
+        except Exception as error:
+            if not is_transient(error):
+                raise
+        else:
+            return
+
+
+def test_a_command_that_comes_again_is_done_once(warehouse: Warehouse) -> None:
+    command = warehouse.command("bill.create", BILL, by=warehouse.biller)
+    warehouse.execute(command)
+    first = warehouse.outcome(command)
+    warehouse.execute(command, command)
+    assert warehouse.outcome(command) == first
+    assert warehouse.value("SELECT count(*) FROM bill") == 1
+
+
+def test_an_idempotency_key_stands_for_one_request(warehouse: Warehouse) -> None:
+    first, again, other = (
+        warehouse.command("bill.create", BILL | {"capacity": capacity}, by=warehouse.biller, idempotency_key="once")
+        for capacity in (2, 2, 3)
+    )
+    warehouse.execute(first, again, other)
+    assert warehouse.value("SELECT count(*) FROM bill") == 1
+    assert warehouse.value("SELECT count(*) FROM command") == 1
+
+
+def test_a_refusal_is_kept_as_the_outcome_and_changes_nothing(warehouse: Warehouse) -> None:
+    command = warehouse.command("bill.create", BILL | {"area": "atlantis"}, by=warehouse.biller)
+    warehouse.execute(command)
+    status, outcome = warehouse.outcome(command)
+    assert (status, outcome["code"], outcome["errors"][0]["field"]) == ("refused", "invalid_input", "area")
+    assert warehouse.value("SELECT count(*) FROM bill") == 0
+    assert warehouse.value("SELECT count(*) FROM audit_log") == 0
+
+
+def test_numbers_that_the_system_gives_have_no_holes_and_no_doubles(warehouse: Warehouse) -> None:
+    commands = [warehouse.command("bill.create", BILL, by=warehouse.biller) for _ in range(20)]
+    at_once([lambda command=command: _execute_anew(warehouse, command) for command in commands])  # type: ignore[misc]
+    numbers = sorted(row["bill_no"] for row in warehouse.rows("SELECT bill_no FROM bill"))
+    assert [int(number.rsplit("-", 1)[1]) for number in numbers] == list(range(1, 21))
+
+
+def test_a_bill_needs_as_many_sacks_as_it_has_room_for_or_a_reason(warehouse: Warehouse) -> None:
+    warehouse.bill("B-1", capacity=2)
+    warehouse.apply([make_scan(Kind.PARENT, "SB00001", None), make_scan(Kind.BILL, "SB00001", "B-1")])
+    short = warehouse.command("bill.complete", {"bill_no": "B-1", "reason": None}, by=warehouse.biller)
+    warehouse.execute(short)
+    assert "needs 1 more" in warehouse.outcome(short)[1]["detail"]
+    assert warehouse.value("SELECT status FROM bill") == "processing"
+    with_reason = warehouse.command("bill.complete", {"bill_no": "B-1", "reason": "lorry left"}, by=warehouse.biller)
+    warehouse.execute(with_reason)
+    assert warehouse.value("SELECT status FROM bill") == "completed"
+    audited = warehouse.value("SELECT after FROM audit_log WHERE action = 'bill.complete'")
+    assert (audited["missing"], audited["reason"]) == (1, "lorry left")
+
+
+def test_two_completions_at_once_make_one_transition(warehouse: Warehouse) -> None:
+    warehouse.bill("B-1", capacity=1)
+    warehouse.apply([make_scan(Kind.PARENT, "SB00001", None), make_scan(Kind.BILL, "SB00001", "B-1")])
+    commands = [
+        warehouse.command("bill.complete", {"bill_no": "B-1", "reason": None}, by=warehouse.biller) for _ in range(2)
+    ]
+    at_once([lambda command=command: _execute_anew(warehouse, command) for command in commands])  # type: ignore[misc]
+    assert sorted(warehouse.outcome(command)[0] for command in commands) == ["done", "refused"]
+    assert warehouse.value("SELECT count(*) FROM bill_state WHERE status = 'completed'") == 1
+
+
+def test_a_bill_of_another_area_is_not_there(warehouse: Warehouse) -> None:
+    warehouse.bill("B-1", capacity=1)
+    command = warehouse.command("bill.complete", {"bill_no": "B-1", "reason": "x"}, by=warehouse.biller, area_id=2)
+    warehouse.execute(command)
+    assert warehouse.outcome(command)[1]["code"] == "not_found"
+
+
+def test_what_a_defect_ends_is_failed_work_and_whoever_waits_is_told(warehouse: Warehouse) -> None:
+    command = warehouse.command("no.such.command", {}, by=warehouse.biller, reply_to="tt:reply:x")
+    entry = Entry(b"0-1", encode_command(command))
+    handled = executor(warehouse.database).handle([entry])
+    assert b'"failed"' in handled.replies["tt:reply:x"]
+    assert warehouse.value("SELECT reason FROM failed_work") == "not_executable"
+
+
+def test_a_sack_put_on_a_bill_by_hand_is_a_scan_of_that_person(warehouse: Warehouse) -> None:
+    warehouse.bill("B-1", capacity=1)
+    warehouse.apply([make_scan(Kind.PARENT, "SB00001", None)])
+    command = warehouse.command(
+        "bill.attach", {"bill_no": "B-1", "code": "SB00001"}, by=warehouse.biller, command_id=str(uuid7())
+    )
+    warehouse.execute(command, command)
+    assert warehouse.outcome(command)[1]["outcome"] == "applied"
+    scan = warehouse.row("SELECT user_id, device_id FROM scan WHERE kind = 'bill'")
+    assert scan == {"user_id": warehouse.biller.user_id, "device_id": None}
