@@ -20,8 +20,9 @@ ENTRIES_PER_LOOK = 32
 BYTES_PER_TRANSACTION = 256 * 1024
 """Entries are gathered up to this size: some 1,700 scans, enough to make the fixed cost of a transaction small."""
 HELP_INTERVAL_S = 0.25
-IDLE_MS = 50
-"""How long a drain waits for more before it ends: under a steady stream no further summons is needed."""
+IDLE_MS = 1_000
+"""How long a drain waits for more before it ends: in a shift the next scan comes within it and needs no summons.
+It stays below the time the sign «somebody is draining» lives."""
 LINGER_S = 0.02
 """How long entries that nobody waits for may gather: a transaction over more scans costs each of them less."""
 _BACKOFF_FIRST_S = 0.05

@@ -12,6 +12,7 @@ from redis import Redis
 from tracetrack_common.celery_app import DRAIN_TASKS
 from tracetrack_common.db.session import Database
 from tracetrack_common.drain import Drainer, Handled
+from tracetrack_common.garbage import settle_garbage_collection
 from tracetrack_common.ids import uuid7
 from tracetrack_common.ledger import Entry, Ledger
 from tracetrack_common.log import configure_logging
@@ -124,6 +125,10 @@ def install_worker_signals(
         for sweeper in sweepers:
             sweeper.stop()
 
+    def settle_process(**_: Any) -> None:
+        settle_garbage_collection()
+
     signals.setup_logging.connect(setup_logging, weak=False)
+    signals.worker_process_init.connect(settle_process, weak=False)
     signals.worker_ready.connect(start_sweeper, weak=False)
     signals.worker_shutting_down.connect(stop_sweeper, weak=False)

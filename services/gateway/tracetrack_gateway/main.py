@@ -8,6 +8,7 @@ from starlette.types import ASGIApp
 
 from tracetrack_common.celery_app import build_publisher
 from tracetrack_common.db.session import Database
+from tracetrack_common.garbage import settle_garbage_collection
 from tracetrack_common.log import configure_logging
 from tracetrack_common.redis_client import connect_gateway, connect_listener
 from tracetrack_common.settings import Settings
@@ -75,6 +76,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await gateway.replies.start()
+        settle_garbage_collection()
         yield
         await gateway.replies.stop()
         gateway.summoner.close()
