@@ -99,7 +99,7 @@ def install_worker_signals(
     settings
         Addresses and limits.
     process
-        The name in log records.
+        The name in log records until the worker's own (``scans@host``) is known.
     queues
         Queues with a ledger that this service can serve; those the worker really consumes are swept.
     chores
@@ -109,6 +109,13 @@ def install_worker_signals(
 
     def setup_logging(**_: Any) -> None:
         configure_logging(settings.log_level, process=process)
+
+    def name_worker(sender: str, **_: Any) -> None:
+        nonlocal process
+        process = sender
+
+    def name_beat(**_: Any) -> None:
+        configure_logging(settings.log_level, process="beat")
 
     def start_sweeper(**_: Any) -> None:
         redis = connect_worker(settings)
@@ -128,6 +135,8 @@ def install_worker_signals(
     def settle_process(**_: Any) -> None:
         settle_garbage_collection()
 
+    signals.celeryd_init.connect(name_worker, weak=False)
+    signals.beat_init.connect(name_beat, weak=False)
     signals.setup_logging.connect(setup_logging, weak=False)
     signals.worker_process_init.connect(settle_process, weak=False)
     signals.worker_ready.connect(start_sweeper, weak=False)

@@ -2,15 +2,15 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Response
 
 from tracetrack_common.credentials import Principal
 from tracetrack_common.domain.codes import normalise
 from tracetrack_gateway.access import Action
-from tracetrack_gateway.handlers.answers import QUEUED, IdempotencyKey, queued
+from tracetrack_gateway.handlers.answers import QUEUED, Wish, Wishing, queued
 from tracetrack_gateway.models import AttachIn, BillIn, BillOut, CompleteIn, Page, ScanDone
 from tracetrack_gateway.problems import documented
-from tracetrack_gateway.requests import Caller, TheGateway, TheOrigin, wait_of
+from tracetrack_gateway.requests import Caller, TheGateway
 
 router = APIRouter(prefix="/api/v1/bills", tags=["bills"])
 
@@ -19,26 +19,15 @@ _CHANGE = {**QUEUED, **documented(400, 401, 403, 404, 409, 413, 422, 503)}
 
 @router.post("", status_code=201, summary="Create a bill", response_model=BillOut, responses=_CHANGE)
 async def create_bill(
-    request: Request,
     bill: BillIn,
-    gateway: TheGateway,
-    origin: TheOrigin,
-    caller: Annotated[Principal, Depends(Caller(Action.CHANGE_BILLS))],
-    idempotency_key: IdempotencyKey = None,
+    wish: Annotated[Wish, Depends(Wishing(Action.CHANGE_BILLS))],
 ) -> BillOut | Response:
     """Create a bill; without a number, the system gives `BILL-YYYY-NNNNNN`."""
     arguments = bill.model_dump() | {"bill_no": bill.bill_no and bill.bill_no.upper()}
-    answer = await gateway.commander.send(
-        "bill.create",
-        arguments,
-        principal=caller,
-        origin=origin,
-        wait_s=wait_of(request, gateway.settings.reply_timeout_s),
-        idempotency_key=idempotency_key,
-    )
+    answer = await wish.send("bill.create", arguments)
     if answer.outcome is None:
         return queued(answer)
-    return await gateway.reader.bill(answer.outcome["bill_no"], caller)
+    return await wish.gateway.reader.bill(answer.outcome["bill_no"], wish.caller)
 
 
 @router.get("", summary="List bills", responses=documented(401, 403, 422, 503))
@@ -54,50 +43,34 @@ async def list_bills(
     return await gateway.reader.bills(caller, status=status, area=area, cursor=cursor, limit=limit)
 
 
-@router.post("/{bill_no:path}/bags", summary="Put a sack on a bill", response_model=ScanDone, responses=_CHANGE)
+@router.post(
+    "/{bill_no:path}/bags",
+    summary="Put a sack on a bill",
+    response_model=ScanDone,
+    response_model_exclude_unset=True,
+    responses=_CHANGE,
+)
 async def attach_bag(
-    request: Request,
     bill_no: str,
     attach: AttachIn,
-    gateway: TheGateway,
-    origin: TheOrigin,
-    caller: Annotated[Principal, Depends(Caller(Action.CHANGE_BILLS))],
-    idempotency_key: IdempotencyKey = None,
+    wish: Annotated[Wish, Depends(Wishing(Action.CHANGE_BILLS))],
 ) -> ScanDone | Response:
     """Put a sack on a bill by hand; the outcome is that of a bill scan."""
-    answer = await gateway.commander.send(
-        "bill.attach",
-        {"bill_no": normalise(bill_no), "code": normalise(attach.code)},
-        principal=caller,
-        origin=origin,
-        wait_s=wait_of(request, gateway.settings.reply_timeout_s),
-        idempotency_key=idempotency_key,
-    )
+    answer = await wish.send("bill.attach", {"bill_no": normalise(bill_no), "code": normalise(attach.code)})
     return queued(answer) if answer.outcome is None else ScanDone(**answer.outcome)
 
 
 @router.post("/{bill_no:path}/complete", summary="Complete a bill", response_model=BillOut, responses=_CHANGE)
 async def complete_bill(
-    request: Request,
     bill_no: str,
-    gateway: TheGateway,
-    origin: TheOrigin,
-    caller: Annotated[Principal, Depends(Caller(Action.CHANGE_BILLS))],
+    wish: Annotated[Wish, Depends(Wishing(Action.CHANGE_BILLS))],
     complete: CompleteIn | None = None,
-    idempotency_key: IdempotencyKey = None,
 ) -> BillOut | Response:
     """Complete a bill: when it is full, or short with a reason."""
-    answer = await gateway.commander.send(
-        "bill.complete",
-        {"bill_no": normalise(bill_no), "reason": complete and complete.reason},
-        principal=caller,
-        origin=origin,
-        wait_s=wait_of(request, gateway.settings.reply_timeout_s),
-        idempotency_key=idempotency_key,
-    )
+    answer = await wish.send("bill.complete", {"bill_no": normalise(bill_no), "reason": complete and complete.reason})
     if answer.outcome is None:
         return queued(answer)
-    return await gateway.reader.bill(answer.outcome["bill_no"], caller)
+    return await wish.gateway.reader.bill(answer.outcome["bill_no"], wish.caller)
 
 
 @router.get("/{bill_no:path}", summary="A bill", responses=documented(401, 403, 404, 503))

@@ -3,14 +3,14 @@
 from datetime import date
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Response
 
 from tracetrack_common.credentials import Principal
 from tracetrack_gateway.access import Action
-from tracetrack_gateway.handlers.answers import QUEUED, IdempotencyKey, queued
+from tracetrack_gateway.handlers.answers import QUEUED, Wish, Wishing, queued
 from tracetrack_gateway.models import CommandOut
 from tracetrack_gateway.problems import documented
-from tracetrack_gateway.requests import Caller, TheGateway, TheOrigin, wait_of
+from tracetrack_gateway.requests import Caller, TheGateway
 
 router = APIRouter(prefix="/api/v1/eod", tags=["end of day"])
 
@@ -56,26 +56,14 @@ async def get_workbook(
     responses={**QUEUED, **documented(401, 403, 404, 422, 503)},
 )
 async def run_summaries(
-    request: Request,
     business_date: date,
-    gateway: TheGateway,
-    origin: TheOrigin,
-    caller: Annotated[Principal, Depends(Caller(Action.RUN_EOD))],
+    wish: Annotated[Wish, Depends(Wishing(Action.RUN_EOD, at_once=False))],
     area: Annotated[
         str | None, Query(max_length=50, description="one area's code, or `all`; every one and `all` when left out")
     ] = None,
-    idempotency_key: IdempotencyKey = None,
 ) -> CommandOut | Response:
     """Make the summaries of a day that is over; where nothing has changed, the revision that is there stands."""
-    answer = await gateway.commander.send(
-        "eod.run",
-        {"date": business_date.isoformat(), "area": area},
-        principal=caller,
-        origin=origin,
-        wait_s=wait_of(request),
-        queue="reports",
-        idempotency_key=idempotency_key,
-    )
+    answer = await wish.send("eod.run", {"date": business_date.isoformat(), "area": area}, queue="reports")
     if answer.outcome is None:
         return queued(answer)
     return CommandOut(command_id=answer.command_id, status="done", outcome=dict(answer.outcome))

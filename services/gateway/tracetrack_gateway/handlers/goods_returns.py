@@ -2,14 +2,14 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Response
 
 from tracetrack_common.credentials import Principal
 from tracetrack_gateway.access import Action
-from tracetrack_gateway.handlers.answers import QUEUED, IdempotencyKey, queued
+from tracetrack_gateway.handlers.answers import QUEUED, Wish, Wishing, queued
 from tracetrack_gateway.models import ReturnIn, ReturnOut
 from tracetrack_gateway.problems import documented
-from tracetrack_gateway.requests import Caller, TheGateway, TheOrigin, wait_of
+from tracetrack_gateway.requests import Caller, TheGateway
 
 router = APIRouter(prefix="/api/v1/returns", tags=["returns"])
 
@@ -22,25 +22,14 @@ router = APIRouter(prefix="/api/v1/returns", tags=["returns"])
     responses={**QUEUED, **documented(400, 401, 403, 413, 422, 503)},
 )
 async def create_return(
-    request: Request,
     goods_return: ReturnIn,
-    gateway: TheGateway,
-    origin: TheOrigin,
-    caller: Annotated[Principal, Depends(Caller(Action.CHANGE_RETURNS))],
-    idempotency_key: IdempotencyKey = None,
+    wish: Annotated[Wish, Depends(Wishing(Action.CHANGE_RETURNS))],
 ) -> ReturnOut | Response:
     """Open a return, numbered `RTN-YYYYMMDD-NNNN`, onto which sacks that come back are scanned."""
-    answer = await gateway.commander.send(
-        "return.create",
-        goods_return.model_dump(),
-        principal=caller,
-        origin=origin,
-        wait_s=wait_of(request, gateway.settings.reply_timeout_s),
-        idempotency_key=idempotency_key,
-    )
+    answer = await wish.send("return.create", goods_return.model_dump())
     if answer.outcome is None:
         return queued(answer)
-    return await gateway.reader.goods_return(answer.outcome["return_no"], caller)
+    return await wish.gateway.reader.goods_return(answer.outcome["return_no"], wish.caller)
 
 
 @router.get("/{return_no}", summary="A return", responses=documented(401, 403, 404, 503))
