@@ -3,6 +3,7 @@
 import gzip
 import uuid
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import httpx
@@ -10,9 +11,11 @@ import orjson
 import pytest
 
 from tests.support.system import RunningSystem, scan_of, submit
+from tests.support.together import at_once
 from tracetrack_common.ids import uuid7
 
 Codes = Callable[[], str]
+WAIT = {"Prefer": "wait=20"}
 
 
 def _problem(answer: httpx.Response, status: int) -> dict[str, Any]:
@@ -65,7 +68,8 @@ def test_a_body_of_fifty_megabytes_is_refused_unread(admin: httpx.Client, path: 
 
 
 def test_a_body_without_its_length_is_counted(device: httpx.Client) -> None:
-    _problem(device.post("/api/v1/scans", content=iter([b" " * 1_000_000] * 5)), 413)
+    for path in ("/api/v1/scans", "/api/v1/sessions"):
+        _problem(device.post(path, content=iter([b" " * 1_000_000] * 5)), 413)
 
 
 def test_a_compressed_body_is_refused(device: httpx.Client, child: Codes, sack: Codes) -> None:
@@ -162,3 +166,71 @@ def test_every_route_documents_its_problems(system: RunningSystem) -> None:
                 assert {"401", "503"} & set(operation["responses"]), f"{method} {path}"
     submit_scan = document["paths"]["/api/v1/scans"]["post"]
     assert submit_scan["requestBody"]["content"]["application/json"]["example"]["kind"] == "child"
+
+
+def test_of_two_devices_that_use_one_identity_at_once_one_is_told_so(
+    system: RunningSystem, device: httpx.Client, admin: httpx.Client, sack: Codes
+) -> None:
+    enrolled = admin.post("/api/v1/devices", json={"name": f"other-{uuid7()}", "area": "indore"}).json()
+    with system.client(enrolled["token"]) as other:
+        for _ in range(10):
+            scan = scan_of("parent", sack())
+            altered = {**scan, "code": sack()}
+            mine, theirs = at_once([partial(_send_and_wait, device, scan), partial(_send_and_wait, other, altered)])
+            assert sorted([mine.status_code, theirs.status_code]) == [200, 422]
+
+
+def test_an_identity_twice_in_a_batch_is_answered_twice(device: httpx.Client, sack: Codes) -> None:
+    scan = scan_of("parent", sack())
+    other = {**scan, "code": sack()}
+    answer = device.post("/api/v1/scans/batch", json={"scans": [scan, other, scan]}, headers=WAIT).json()
+    assert [result["outcome"] for result in answer["results"]] == ["applied", "id_reused", "applied"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/api/v1/bills/a%00b", 404),
+        ("GET", "/api/v1/returns/a%00b", 404),
+        ("GET", "/api/v1/bags/a%00b", 404),
+        ("GET", "/api/v1/bills?area=%00", 422),
+        ("GET", "/api/v1/bills?cursor=x", 422),
+        ("GET", "/api/v1/bills?limit=0", 422),
+        ("GET", "/api/v1/eod/2026-11-23?area=%00", 422),
+        ("GET", "/api/v1/eod/1700006400", 422),
+        ("POST", "/api/v1/eod/2026-11-23?area=%00", 422),
+        ("GET", "/api/v1/nowhere", 404),
+        ("PUT", "/api/v1/bills", 405),
+    ],
+)
+def test_odd_paths_are_the_callers_mistake(admin: httpx.Client, method: str, path: str, status: int) -> None:
+    _problem(admin.request(method, path), status)
+
+
+def test_half_a_surrogate_pair_is_no_password(system: RunningSystem) -> None:
+    body = rb'{"username": "admin", "password": "\ud800\ud800\ud800"}'
+    with system.client() as anyone:
+        answer = anyone.post("/api/v1/sessions", content=body, headers={"Content-Type": "application/json"})
+    assert _problem(answer, 422)["errors"][0]["field"] == "password"
+
+
+def test_a_number_that_is_none_is_refused(device: httpx.Client, sack: Codes) -> None:
+    scan = orjson.dumps(scan_of("parent", sack()) | {"seq": 1, "epoch": 1}).replace(b'"seq":1', b'"seq":1e999')
+    problem = _problem(device.post("/api/v1/scans/batch", content=b'{"scans":[' + scan + b"]}"), 422)
+    assert problem["errors"][0]["field"] == "seq"
+
+
+@pytest.mark.parametrize("prefer", ["wait=20", "WAIT=20", 'wait="20"', "respond-async, wait = 20"])
+def test_waiting_may_be_asked_for_as_the_standard_allows(device: httpx.Client, sack: Codes, prefer: str) -> None:
+    answer = device.post("/api/v1/scans", json=scan_of("parent", sack()), headers={"Prefer": prefer})
+    assert answer.status_code == httpx.codes.OK
+
+
+@pytest.mark.parametrize("area", ["atlantis", "a\x00"])
+def test_a_bill_for_an_area_that_is_not_there_is_refused_by_field(admin: httpx.Client, area: str) -> None:
+    bill = {"area": area, "capacity": 1, "destination": "Delhi"}
+    assert _problem(admin.post("/api/v1/bills", json=bill), 422)["errors"][0]["field"] == "area"
+
+
+def _send_and_wait(client: httpx.Client, scan: dict[str, Any]) -> httpx.Response:
+    return client.post("/api/v1/scans", json=scan, headers=WAIT)

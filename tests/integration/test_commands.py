@@ -93,7 +93,7 @@ def test_a_bill_of_another_area_is_not_there(warehouse: Warehouse) -> None:
 
 
 def test_what_a_defect_ends_is_failed_work_and_whoever_waits_is_told(warehouse: Warehouse) -> None:
-    command = warehouse.command("no.such.command", {}, by=warehouse.biller, reply_to="tt:reply:x")
+    command = warehouse.command("no.such.command", {}, by=warehouse.biller, reply_to="tt:reply:x|1|0")
     entry = Entry(b"0-1", encode_command(command))
     handled = executor(warehouse.database).handle([entry])
     assert b'"failed"' in handled.replies["tt:reply:x"]

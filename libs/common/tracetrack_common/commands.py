@@ -9,7 +9,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
 from tracetrack_common import failed_work
-from tracetrack_common.contracts import Command, UnreadableEntryError, decode_command
+from tracetrack_common.contracts import Command, Replies, UnreadableEntryError, decode_command
 from tracetrack_common.db.session import Database, StateChangedError, is_transient
 from tracetrack_common.drain import Handled
 from tracetrack_common.errors import IdReusedError, TraceTrackError
@@ -95,20 +95,20 @@ class CommandExecutor:
             Only what a repetition may cure; commands done before it are not done again.
         """
         ids: list[str] = []
-        replies: dict[str, list[dict[str, Any]]] = {}
+        replies = Replies()
         for entry in entries:
             command = self._read(entry)
             if command is None:
                 continue
             ids.append(command.command_id)
-            if entry.deliveries >= POISON_DELIVERIES:
+            if entry.deliveries >= POISON_DELIVERIES and not self._was_executed(command):
                 self._fail(entry, "worker_died", "every worker that took it died")
                 document = _failure(command)
             else:
                 document = self._execute(command, entry)
             if command.reply_to is not None:
-                replies.setdefault(command.reply_to, []).append(document)
-        return Handled(ids, {channel: orjson.dumps(documents) for channel, documents in replies.items()})
+                replies.add(command.reply_to, document)
+        return Handled(ids, replies.messages())
 
     def _read(self, entry: Entry) -> Command | None:
         try:
@@ -143,9 +143,7 @@ class CommandExecutor:
 
     def _once(self, command: Command) -> tuple[str, dict[str, Any]]:
         """Execute a command unless it was executed before; a refusal is an outcome and is kept as one."""
-        content_sha256 = hashlib.sha256(
-            orjson.dumps([command.name, command.arguments], option=orjson.OPT_SORT_KEYS)
-        ).digest()
+        content_sha256 = _digest_content(command)
         if command.name in self._jobs:
             with self._database.transaction() as connection:
                 before = _find_executed(connection, command, content_sha256)
@@ -160,6 +158,11 @@ class CommandExecutor:
                 status, outcome = _outcome_of(lambda: self._handle_in(connection, command))
             _keep(connection, command, content_sha256, status, outcome)
             return status, outcome
+
+    def _was_executed(self, command: Command) -> bool:
+        """Tell whether a command took effect although every worker that had it died before it could say so."""
+        with self._database.transaction() as connection:
+            return _find_executed(connection, command, _digest_content(command)) is not None
 
     def _handle_in(self, connection: Connection, command: Command) -> dict[str, Any]:
         """Execute a command in a savepoint, so that a refusal leaves nothing behind."""
@@ -176,6 +179,10 @@ class CommandExecutor:
                 payload={"body": entry.body.decode(errors="replace")},
                 attempts=entry.deliveries,
             )
+
+
+def _digest_content(command: Command) -> bytes:
+    return hashlib.sha256(orjson.dumps([command.name, command.arguments], option=orjson.OPT_SORT_KEYS)).digest()
 
 
 def _outcome_of(execute: Callable[[], dict[str, Any]]) -> tuple[str, dict[str, Any]]:

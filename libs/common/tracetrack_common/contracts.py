@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import orjson
 
@@ -36,6 +36,66 @@ class Origin:
     received_at: datetime
 
 
+class ReplyAddress(NamedTuple):
+    """Where an outcome is waited for. One identity can be waited for by several requests, so each has an address.
+
+    Parameters
+    ----------
+    channel
+        The reply channel of the gateway that waits.
+    ticket
+        The request that waits, unique within that gateway.
+    place
+        Which of the request's scans, from 0; 0 for a command.
+    """
+
+    channel: str
+    ticket: str
+    place: int = 0
+
+    def write(self) -> str:
+        """Write the address as it travels."""
+        return f"{self.channel}|{self.ticket}|{self.place}"
+
+    @classmethod
+    def read(cls, text: str) -> "ReplyAddress":
+        """Read an address that `write` wrote.
+
+        Raises
+        ------
+        ValueError
+            It is not one.
+        """
+        channel, ticket, place = text.rsplit("|", 2)
+        return cls(channel, ticket, int(place))
+
+
+class Replies:
+    """Outcomes on their way to those who wait, gathered by channel."""
+
+    def __init__(self) -> None:
+        self._documents: dict[str, list[tuple[str, int, Mapping[str, Any]]]] = {}
+
+    def add(self, reply_to: str, document: Mapping[str, Any], *, offset: int = 0) -> None:
+        """Add an outcome.
+
+        Parameters
+        ----------
+        reply_to
+            The address the request gave.
+        document
+            The outcome.
+        offset
+            How far behind the address' first scan this one stands.
+        """
+        address = ReplyAddress.read(reply_to)
+        self._documents.setdefault(address.channel, []).append((address.ticket, address.place + offset, document))
+
+    def messages(self) -> dict[str, bytes]:
+        """Give the message for each channel: a list of (ticket, place, document)."""
+        return {channel: orjson.dumps(documents) for channel, documents in self._documents.items()}
+
+
 @dataclass(frozen=True, slots=True)
 class ScanSubmission:
     """The scans of one request.
@@ -47,7 +107,7 @@ class ScanSubmission:
     scans
         Its scans, with corrected times.
     reply_to
-        The reply channel of the gateway that waits for the outcomes; None when nobody waits.
+        The address at which the outcomes are waited for, that of the first scan; None when nobody waits.
     """
 
     origin: Origin
@@ -170,7 +230,7 @@ class Command:
     origin
         The request.
     reply_to
-        The reply channel of the gateway that waits.
+        The address at which the outcome is waited for.
     idempotency_key
         As the client gave it.
     """

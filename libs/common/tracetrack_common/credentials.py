@@ -97,12 +97,13 @@ def mirror_all(redis: Redis, connection: Connection) -> int:
     int
         How many credentials there are.
     """
+    # The mirror is read before Postgres: what is made between the two is then missing from the first and stays.
+    present = cast("dict[bytes, bytes]", redis.hgetall(MIRROR_KEY))
     wanted = {
         bytes(row.token_sha256).hex().encode(): encode_principal(_principal_of(row._asdict()))
         for row in connection.execute(_SELECT_ALL)
     }
     complete = COMPLETE_FIELD.encode()
-    present = cast("dict[bytes, bytes]", redis.hgetall(MIRROR_KEY))
     changed = [part for field, value in wanted.items() if present.get(field) != value for part in (field, value)]
     gone = [field for field in present if field not in wanted and field != complete]
     pipeline = redis.pipeline(transaction=True)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from redis import asyncio as aioredis
-from redis.exceptions import RedisError
+from redis import exceptions as redis_errors
 
 from tracetrack_common.contracts import ScanSubmission, encode_submissions
 from tracetrack_common.errors import UnavailableError
@@ -22,6 +22,10 @@ SCANS_PER_ENTRY = 200
 """An entry is what a worker takes at once; larger groups become several entries of the same write."""
 
 
+_MAYBE = (
+    "The ledger did not answer in time. A scan can simply be sent again, its scan_id keeps it from counting twice;"
+    " repeat anything else with the same Idempotency-Key, or look first whether it was done."
+)
 _WAITED = {True: ("w", "1"), False: ()}
 
 
@@ -65,9 +69,11 @@ class LedgerWriter:
         pipeline.exists(self._keys.draining)
         try:
             answers = await pipeline.execute()
-        except (RedisError, OSError) as error:
+        except (redis_errors.RedisError, OSError) as error:
             log.warning("ledger_write_failed", queue=self._keys.queue, reason=str(error))
-            raise UnavailableError("The ledger does not answer; nothing was accepted, send it again.") from error
+            if isinstance(error, redis_errors.TimeoutError):
+                raise UnavailableError(_MAYBE) from error
+            raise UnavailableError("The ledger does not take it; nothing was accepted, send it again.") from error
         if not answers[-1]:
             self._summon()
 

@@ -7,7 +7,7 @@ from typing import cast
 
 from redis import asyncio as aioredis
 from redis.exceptions import RedisError
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from tracetrack_common.accounts import hash_token
 from tracetrack_common.credentials import COMPLETE_FIELD, MIRROR_KEY, Principal, decode_principal, find_principal
@@ -89,5 +89,5 @@ class Authenticator:
 
         try:
             return await asyncio.to_thread(ask)
-        except DBAPIError as error:
+        except SQLAlchemyError as error:
             raise UnavailableError("Tokens cannot be looked up; nothing was accepted, send it again.") from error

@@ -76,23 +76,20 @@ class Commander:
         UnavailableError
             It was not accepted.
         """
-        command = Command(
-            command_id=str(uuid7()),
-            name=name,
-            actor=principal.actor,
-            area_id=principal.area_id,
-            arguments=arguments,
-            origin=origin,
-            reply_to=self._replies.channel,
-            idempotency_key=idempotency_key,
-        )
-        expected = {command.command_id: self._replies.expect(command.command_id)}
-        try:
-            await self._writers[queue].write([(encode_command(command), True)], [(command.command_id, command.actor)])
-            replies = await self._replies.collect(expected, wait_s)
-        finally:
-            self._replies.forget(expected)
-        reply = replies.get(command.command_id)
+        with self._replies.expecting(1) as (waiter, reply_to):
+            command = Command(
+                command_id=str(uuid7()),
+                name=name,
+                actor=principal.actor,
+                area_id=principal.area_id,
+                arguments=arguments,
+                origin=origin,
+                reply_to=reply_to,
+                idempotency_key=idempotency_key,
+            )
+            entry = [(encode_command(command), True)]
+            await self._writers[queue].write(entry, [(command.command_id, command.actor)])
+            reply = (await waiter.wait(wait_s)).get(0)
         if reply is None:
             return Answer(command.command_id, None)
         if reply["status"] != "done":

@@ -74,7 +74,7 @@ class Login:
         Raises
         ------
         ConflictError
-            The name is taken, or there is no such area.
+            The name is taken.
         UnavailableError
             It could not be done now.
         """

@@ -58,27 +58,30 @@ class RequestFrame:
 
         length = headers.get(b"content-length")
         try:
-            if length is not None and int(length) > self._max_body_bytes:
+            body = receive if length is not None else await self._read(receive)
+            if body is None or (length is not None and int(length) > self._max_body_bytes):
                 await self._refuse(scope, send_named)
             else:
-                await self._app(scope, receive if length is not None else self._counted(receive), send_named)
+                await self._app(scope, body, send_named)
         finally:
             route = str(scope.get("route_path") or getattr(scope.get("route"), "path", "unmatched"))
             self._observe(scope["method"], route, status, time.perf_counter() - started)
 
-    def _counted(self, receive: Receive) -> Receive:
-        """Count a body that comes without its length, and stop reading when it is too large."""
+    async def _read(self, receive: Receive) -> Receive | None:
+        """Read a body that comes without its length, up to the limit; give what hands it on, None if it is larger."""
+        messages: list[Message] = []
         received = 0
-
-        async def receive_counted() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
+        while not messages or messages[-1].get("more_body", False):
+            messages.append(await receive())
+            received += len(messages[-1].get("body", b""))
             if received > self._max_body_bytes:
-                raise TooLargeError(self._sentence)
-            return message
+                return None
+        read = iter(messages)
 
-        return receive_counted
+        async def receive_again() -> Message:
+            return next(read, None) or await receive()
+
+        return receive_again
 
     @property
     def _sentence(self) -> str:

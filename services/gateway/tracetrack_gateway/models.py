@@ -1,9 +1,21 @@
 """What the API takes and gives, as models: separate ones in and out, unknown fields refused."""
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
-from pydantic import UUID7, AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, SecretStr, model_validator
+from pydantic import (
+    UUID7,
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    SecretStr,
+    model_validator,
+)
 
 from tracetrack_common.domain.codes import CODE_MAX_CHARS
 
@@ -16,11 +28,14 @@ _INT63_MAX = 2**63 - 1
 Code = Annotated[str, Field(min_length=1, max_length=CODE_MAX_CHARS)]
 DeviceTime = Annotated[AwareDatetime, Field(ge=_EARLIEST, lt=_LATEST)]
 BillNo = Annotated[str, Field(min_length=3, max_length=50, pattern=r"^[A-Za-z0-9/-]+$")]
-AreaCode = Annotated[str, Field(min_length=1, max_length=50)]
+AREA_PATTERN = r"^[a-z0-9_]+$"
+AreaCode = Annotated[str, Field(min_length=1, max_length=50, pattern=AREA_PATTERN)]
 ShortText = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 LongText = Annotated[str, Field(max_length=2_000, pattern=r"^[^\x00]*$")]
 
 Item = TypeVar("Item")
+
+_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 _TARGET_FIELDS = ("parent_code", "bill_no", "return_no")
 _TARGETS = {
@@ -49,6 +64,25 @@ OUTCOME_EXAMPLE: dict[str, JsonValue] = {
     "parent": {"code": "SB12345", "children": 4, "capacity": 30, "weight_g": 4000},
     "refers_to": None,
 }
+
+
+def _check_encodable(secret: SecretStr) -> SecretStr:
+    """Refuse text that is no Unicode text: half of a surrogate pair."""
+    try:
+        secret.get_secret_value().encode()
+    except UnicodeEncodeError:
+        raise ValueError("must be Unicode text") from None
+    return secret
+
+
+def _check_iso_date(value: object) -> object:
+    """Refuse what pydantic would read as a count of seconds."""
+    if isinstance(value, str) and _ISO_DATE.fullmatch(value) is None:
+        raise ValueError("must be a date as in 2026-11-23")
+    return value
+
+
+IsoDate = Annotated[date, BeforeValidator(_check_iso_date)]
 
 
 class _In(BaseModel):
@@ -178,7 +212,7 @@ class SessionIn(_In):
     """A login."""
 
     username: ShortText
-    password: SecretStr = Field(max_length=1_000)
+    password: Annotated[SecretStr, AfterValidator(_check_encodable)] = Field(max_length=1_000)
 
 
 class SessionUser(BaseModel):

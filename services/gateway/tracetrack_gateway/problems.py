@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
@@ -55,8 +56,10 @@ async def render_validation_error(request: Request, error: Exception) -> Respons
     """Render what FastAPI found wrong with a request."""
     if not isinstance(error, RequestValidationError):
         raise error
-    errors = describe_errors(error.errors(), skip=1)
     is_json = not any(each["type"] == "json_invalid" for each in error.errors())
+    errors = describe_errors(error.errors(), skip=1)
+    if not is_json:
+        errors = [{"field": "body", "detail": f"not JSON: {each['detail']}"} for each in errors]
     return problem(
         request,
         code="invalid_input" if is_json else "malformed_body",
@@ -86,6 +89,14 @@ async def render_database_error(request: Request, error: Exception) -> Response:
     log.warning("database_unavailable", reason=str(error).splitlines()[0])
     return await render_error(
         request, UnavailableError("The database does not answer; try again.", retry_after_s=_RETRY_AFTER_S)
+    )
+
+
+async def render_redis_error(request: Request, error: Exception) -> Response:
+    """Render a Redis that does not answer as 503."""
+    log.warning("redis_unavailable", reason=str(error))
+    return await render_error(
+        request, UnavailableError("The ledger does not answer; try again.", retry_after_s=_RETRY_AFTER_S)
     )
 
 
@@ -126,6 +137,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, render_validation_error)
     app.add_exception_handler(HTTPException, render_http_error)
     app.add_exception_handler(SQLAlchemyError, render_database_error)
+    app.add_exception_handler(RedisError, render_redis_error)
     app.add_exception_handler(Exception, render_defect)
 
 

@@ -1,14 +1,16 @@
 """Replies: a worker publishes outcomes on the channel of the gateway that waits for them."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import orjson
 from redis import asyncio as aioredis
 from redis.exceptions import RedisError
 
+from tracetrack_common.contracts import ReplyAddress
 from tracetrack_common.ids import uuid7
 from tracetrack_common.ledger import reply_channel
 from tracetrack_common.log import get_logger
@@ -16,6 +18,36 @@ from tracetrack_common.log import get_logger
 log = get_logger(__name__)
 
 _RECONNECT_PAUSE_S = 0.5
+
+
+class Waiter:
+    """The outcomes that one request waits for.
+
+    Parameters
+    ----------
+    ticket
+        Names the request.
+    count
+        How many outcomes.
+    """
+
+    def __init__(self, ticket: str, count: int) -> None:
+        self.ticket = ticket
+        self.outcomes: dict[int, Mapping[str, Any]] = {}
+        self._count = count
+        self._complete = asyncio.Event()
+
+    def deliver(self, index: int, document: Mapping[str, Any]) -> None:
+        """Take an outcome."""
+        self.outcomes[index] = document
+        if len(self.outcomes) == self._count:
+            self._complete.set()
+
+    async def wait(self, timeout_s: float) -> Mapping[int, Mapping[str, Any]]:
+        """Wait for all, at most so long; give those that came, by their index in the request."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._complete.wait(), timeout_s)
+        return self.outcomes
 
 
 class ReplyListener:
@@ -29,8 +61,9 @@ class ReplyListener:
 
     def __init__(self, redis: aioredis.Redis) -> None:
         self._redis = redis
-        self.channel = reply_channel(uuid7().hex)
-        self._waiting: dict[str, list[asyncio.Future[Mapping[str, Any]]]] = {}
+        self._channel = reply_channel(uuid7().hex)
+        self._waiting: dict[str, Waiter] = {}
+        self._tickets = itertools.count(1)
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -44,62 +77,39 @@ class ReplyListener:
             with suppress(asyncio.CancelledError):
                 await self._task
 
-    def expect(self, identity: str) -> asyncio.Future[Mapping[str, Any]]:
-        """Begin to wait for an outcome; call it before the work is accepted, so that no reply is missed.
+    @contextmanager
+    def expecting(self, count: int) -> Iterator[tuple[Waiter, str]]:
+        """Begin to wait, before the work is accepted, so that no reply is missed; stop whatever became of it.
 
         Parameters
         ----------
-        identity
-            A `scan_id` or `command_id`.
+        count
+            How many outcomes the request waits for.
+
+        Yields
+        ------
+        tuple of Waiter, str
+            What the outcomes come to, and the address to give with the work.
         """
-        future: asyncio.Future[Mapping[str, Any]] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(identity, []).append(future)
-        return future
-
-    async def collect(
-        self, expected: Mapping[str, asyncio.Future[Mapping[str, Any]]], timeout_s: float
-    ) -> dict[str, Mapping[str, Any]]:
-        """Wait for outcomes, together at most so long.
-
-        Parameters
-        ----------
-        expected
-            What `expect` gave, by identity.
-        timeout_s
-            How long.
-
-        Returns
-        -------
-        dict
-            The outcomes that came in time, by identity.
-        """
-        if expected:
-            await asyncio.wait(expected.values(), timeout=timeout_s)
-        return {identity: future.result() for identity, future in expected.items() if future.done()}
-
-    def forget(self, expected: Mapping[str, asyncio.Future[Mapping[str, Any]]]) -> None:
-        """Stop waiting; call it whatever became of the request."""
-        for identity, future in expected.items():
-            futures = self._waiting.get(identity, [])
-            if future in futures:
-                futures.remove(future)
-            if not futures:
-                self._waiting.pop(identity, None)
+        waiter = Waiter(str(next(self._tickets)), count)
+        self._waiting[waiter.ticket] = waiter
+        try:
+            yield waiter, ReplyAddress(self._channel, waiter.ticket).write()
+        finally:
+            del self._waiting[waiter.ticket]
 
     async def _listen(self) -> None:
         while True:
             try:
                 async with self._redis.pubsub(ignore_subscribe_messages=True) as subscription:
-                    await subscription.subscribe(self.channel)
+                    await subscription.subscribe(self._channel)
                     async for message in subscription.listen():
                         self._deliver(orjson.loads(message["data"]))
             except (RedisError, OSError) as error:
                 log.warning("replies_interrupted", reason=str(error))
             await asyncio.sleep(_RECONNECT_PAUSE_S)
 
-    def _deliver(self, documents: Sequence[Mapping[str, Any]]) -> None:
-        for document in documents:
-            identity = document.get("scan_id") or document["command_id"]
-            for future in self._waiting.pop(identity, ()):
-                if not future.done():
-                    future.set_result(document)
+    def _deliver(self, replies: Sequence[tuple[str, int, Mapping[str, Any]]]) -> None:
+        for ticket, index, document in replies:
+            if (waiter := self._waiting.get(ticket)) is not None:
+                waiter.deliver(index, document)

@@ -12,7 +12,7 @@ from tracetrack_common.errors import UnsupportedMediaTypeError
 from tracetrack_gateway.access import Action, require
 from tracetrack_gateway.gateway import Gateway
 
-_WAIT = re.compile(r"(?:^|[,;\s])wait=(\d{1,4})(?:$|[,;\s])")
+_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,4})\"?(?:$|[,;\s])", re.IGNORECASE)
 WAIT_MOST_S = 30.0
 """Longest a request is held; a longer wait is for the caller to repeat."""
 

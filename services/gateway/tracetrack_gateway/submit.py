@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import to_json
 
 from tracetrack_common.contracts import Origin, ScanSubmission
 from tracetrack_common.credentials import Principal
@@ -44,12 +45,12 @@ class Submitted:
     errors
         What is wrong with the others.
     outcomes
-        The outcomes that came while the caller waited, by identity.
+        The outcomes that came while the caller waited, by their place in `accepted`.
     """
 
     accepted: Sequence[str]
     errors: Sequence[Mapping[str, Any]]
-    outcomes: Mapping[str, Mapping[str, Any]]
+    outcomes: Mapping[int, Mapping[str, Any]]
 
 
 class ScanSubmitter:
@@ -95,7 +96,7 @@ class ScanSubmitter:
         offset = clock_offset(single.sent_at, origin.received_at)
         scan = _to_scan(single, principal, origin.received_at, offset)
         submitted = await self._submit([scan], origin, wait_s)
-        outcome = submitted.outcomes.get(scan.scan_id)
+        outcome = submitted.outcomes.get(0)
         if outcome is not None and outcome["outcome"] == Outcome.ID_REUSED:
             raise IdReusedError(outcome["message"])
         return submitted
@@ -140,12 +141,9 @@ class ScanSubmitter:
         if wait_s <= 0:
             await self._acceptor.accept(ScanSubmission(origin, scans, None))
             return Submitted(ids, (), {})
-        expected = {identity: self._replies.expect(identity) for identity in ids}
-        try:
-            await self._acceptor.accept(ScanSubmission(origin, scans, self._replies.channel))
-            return Submitted(ids, (), await self._replies.collect(expected, wait_s))
-        finally:
-            self._replies.forget(expected)
+        with self._replies.expecting(len(scans)) as (waiter, reply_to):
+            await self._acceptor.accept(ScanSubmission(origin, scans, reply_to))
+            return Submitted(ids, (), await waiter.wait(wait_s))
 
 
 def _read_batch(body: bytes, principal: Principal, received_at: datetime, sent_at: str | None) -> _Checked:
@@ -206,10 +204,10 @@ def _check_each(items: Sequence[Any], principal: Principal, received_at: datetim
         identity = item.get("scan_id") if isinstance(item, dict) else None
         scan_id = identity if isinstance(identity, str) else None
         try:
-            checked = _SCAN.validate_json(orjson.dumps(item))
+            checked = _SCAN.validate_json(to_json(item, inf_nan_mode="constants"))
         except ValidationError as error:
             errors += [{"index": index, "scan_id": scan_id, **each} for each in describe_errors(error.errors())]
-        except TypeError as error:
+        except (TypeError, ValueError) as error:
             errors.append({"index": index, "scan_id": scan_id, "field": "body", "detail": str(error)})
         else:
             scans.append(_to_scan(checked, principal, received_at, offset))

@@ -63,6 +63,11 @@ class Applier:
         with self._database.transaction() as connection:
             return self.apply_in(connection, scans, origins)
 
+    def was_applied(self, scan_id: str) -> bool:
+        """Tell whether a scan of this identity is in the database."""
+        with self._database.transaction() as connection:
+            return bool(storage.select_scans(connection, [scan_id]))
+
     def apply_in(self, connection: Connection, scans: Sequence[Scan], origins: Mapping[str, Origin]) -> list[Result]:
         """Apply scans as `apply` does, in a transaction that the caller commits."""
         firsts: dict[str, Scan] = {}

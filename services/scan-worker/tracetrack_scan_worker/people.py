@@ -11,6 +11,7 @@ from tracetrack_common import accounts, audit
 from tracetrack_common.contracts import Command
 from tracetrack_common.credentials import Principal, mirror_one
 from tracetrack_common.errors import ConflictError, UnauthorizedError
+from tracetrack_scan_worker.areas import find_area
 
 _INSERT_SESSION = text(
     "INSERT INTO user_session (session_id, user_id, token_sha256, created_at, expires_at)"
@@ -71,14 +72,17 @@ def enrol_device(connection: Connection, command: Command) -> dict[str, Any]:
     Raises
     ------
     ConflictError
-        The name is taken, or there is no such area.
+        The name is taken.
+    InvalidInputError
+        There is no such area.
     """
     wanted = command.arguments
+    find_area(connection, wanted["area"])
     device = accounts.insert_device(
         connection, name=wanted["name"], area=wanted["area"], token_sha256=bytes.fromhex(wanted["token_sha256"])
     )
     if device is None:
-        raise ConflictError(f"There is a device {wanted['name']} already, or no area {wanted['area']}.")
+        raise ConflictError(f"There is a device {wanted['name']} already.")
     _audit(connection, command, f"device:{device.device_id}", {"name": wanted["name"], "area": wanted["area"]})
     return {"device_id": device.device_id, "area_id": device.area_id}
 

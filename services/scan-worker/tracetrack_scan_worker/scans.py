@@ -1,14 +1,14 @@
 """Handling the entries of the scans' ledger: decode, apply, reply; what cannot be applied goes to failed work."""
 
-from collections import defaultdict
+from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
-
-import orjson
 
 from tracetrack_common import failed_work
 from tracetrack_common.contracts import (
     Origin,
+    Replies,
+    ReplyAddress,
     ScanSubmission,
     UnreadableEntryError,
     decode_submissions,
@@ -17,7 +17,7 @@ from tracetrack_common.contracts import (
 )
 from tracetrack_common.db.session import Database, is_transient
 from tracetrack_common.domain.scans import Outcome, Result, Scan
-from tracetrack_common.drain import Handled
+from tracetrack_common.drain import ENTRIES_PER_LOOK, Handled
 from tracetrack_common.ledger import Entry, Ledger
 from tracetrack_common.log import get_logger
 from tracetrack_scan_worker.apply import Applier
@@ -48,6 +48,7 @@ class ScanHandler:
         self._ledger = ledger
         self._most = most
         self._applier = Applier(database)
+        self._split_entries: deque[bytes] = deque(maxlen=ENTRIES_PER_LOOK * 32)
 
     def handle(self, entries: Sequence[Entry]) -> Handled:
         """Apply the scans in these entries.
@@ -61,16 +62,18 @@ class ScanHandler:
         submissions: list[ScanSubmission] = []
         for entry in entries:
             submissions += self._read(entry, ids)
-        replies: dict[str, list[dict[str, Any]]] = defaultdict(list)
-        for submission_scans in _portions(submissions, self._most):
-            scans = [scan for _, scan in submission_scans]
-            origins = {scan.scan_id: submission.origin for submission, scan in submission_scans}
+        replies = Replies()
+        for portion in _portions(submissions, self._most):
+            scans = [scan for _, _, scan in portion]
+            origins: dict[str, Origin] = {}
+            for submission, _, scan in portion:
+                origins.setdefault(scan.scan_id, submission.origin)
             results = self._apply(scans, origins)
-            for (submission, scan), result in zip(submission_scans, results, strict=True):
+            for (submission, offset, scan), result in zip(portion, results, strict=True):
                 ids.append(scan.scan_id)
                 if submission.reply_to is not None and result is not None:
-                    replies[submission.reply_to].append(outcome_document(scan, result))
-        return Handled(ids, {channel: orjson.dumps(documents) for channel, documents in replies.items()})
+                    replies.add(submission.reply_to, outcome_document(scan, result), offset=offset)
+        return Handled(ids, replies.messages())
 
     def _read(self, entry: Entry, ids: list[str]) -> list[ScanSubmission]:
         """Decode an entry; one that nobody can read, or that keeps killing its workers, is set aside.
@@ -84,19 +87,29 @@ class ScanHandler:
             return []
         if entry.deliveries < SUSPECT_DELIVERIES:
             return submissions
-        singles = [ScanSubmission(each.origin, [scan], each.reply_to) for each in submissions for scan in each.scans]
+        singles = [
+            ScanSubmission(each.origin, [scan], _address_of(each.reply_to, offset))
+            for each in submissions
+            for offset, scan in enumerate(each.scans)
+        ]
         if len(singles) > 1:
-            log.warning("entry_split", entry=entry.entry_id.decode(), scans=len(singles), deliveries=entry.deliveries)
-            self._ledger.split(entry, [encode_submissions([single]) for single in singles])
+            self._split(entry, singles)
             return []
-        if entry.deliveries >= POISON_DELIVERIES:
-            (single,) = singles
+        (single,) = singles
+        if entry.deliveries >= POISON_DELIVERIES and not self._applier.was_applied(single.scans[0].scan_id):
             ids.append(single.scans[0].scan_id)
             self._fail_scan(
                 single.scans[0], single.origin, "worker_died", "every worker that took it died", entry.deliveries
             )
             return []
         return submissions
+
+    def _split(self, entry: Entry, singles: Sequence[ScanSubmission]) -> None:
+        """Cut an entry up, once: handling its neighbours may be tried again and again while the database is away."""
+        if entry.entry_id not in self._split_entries:
+            log.warning("entry_split", entry=entry.entry_id.decode(), scans=len(singles), deliveries=entry.deliveries)
+            self._ledger.split(entry, [encode_submissions([single]) for single in singles])
+            self._split_entries.append(entry.entry_id)
 
     def _apply(self, scans: Sequence[Scan], origins: Mapping[str, Origin]) -> list[Result | None]:
         """Apply scans together; when that fails for good, in halves, until the one at fault stands alone."""
@@ -130,7 +143,15 @@ class ScanHandler:
             )
 
 
-def _portions(submissions: Sequence[ScanSubmission], most: int) -> list[list[tuple[ScanSubmission, Scan]]]:
+def _address_of(reply_to: str | None, offset: int) -> str | None:
+    """Give the address of a submission's scan from that of its first."""
+    if reply_to is None:
+        return None
+    address = ReplyAddress.read(reply_to)
+    return address._replace(place=address.place + offset).write()
+
+
+def _portions(submissions: Sequence[ScanSubmission], most: int) -> list[list[tuple[ScanSubmission, int, Scan]]]:
     """Lay the scans of submissions out in transactions of at most `most`, in the order they were accepted."""
-    flat = [(submission, scan) for submission in submissions for scan in submission.scans]
+    flat = [(submission, offset, scan) for submission in submissions for offset, scan in enumerate(submission.scans)]
     return [flat[start : start + most] for start in range(0, len(flat), most)]

@@ -178,7 +178,12 @@ def describe(kind: Kind, code: str, target: str | None, result: Result) -> str:
     if result.outcome is Outcome.ID_REUSED:
         return "This scan_id was used before with other content; the first scan stands"
     if result.outcome is Outcome.INVALID_CODE:
-        return f"{code} is not a bag code" if kind is not Kind.CHILD else f"{code} in {target}: not a bag code"
+        read = code or "An empty code"
+        return (
+            f"{read} is not a bag code"
+            if kind is not Kind.CHILD
+            else f"{read} in {target or 'no sack'}: not a bag code"
+        )
     sentence = _SENTENCES[kind, result.outcome].format(code=code, target=target, refers_to=result.refers_to)
     if result.children is None or result.weight_g is None:
         return sentence

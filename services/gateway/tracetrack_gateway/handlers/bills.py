@@ -8,7 +8,7 @@ from tracetrack_common.credentials import Principal
 from tracetrack_common.domain.codes import normalise
 from tracetrack_gateway.access import Action
 from tracetrack_gateway.handlers.answers import QUEUED, Wish, Wishing, queued
-from tracetrack_gateway.models import AttachIn, BillIn, BillOut, CompleteIn, Page, ScanDone
+from tracetrack_gateway.models import AREA_PATTERN, AttachIn, BillIn, BillOut, CompleteIn, Page, ScanDone
 from tracetrack_gateway.problems import documented
 from tracetrack_gateway.requests import Caller, TheGateway
 
@@ -35,7 +35,7 @@ async def list_bills(
     gateway: TheGateway,
     caller: Annotated[Principal, Depends(Caller(Action.READ_BILLS))],
     status: Literal["new", "processing", "completed"] | None = None,
-    area: Annotated[str | None, Query(max_length=50)] = None,
+    area: Annotated[str | None, Query(max_length=50, pattern=AREA_PATTERN)] = None,
     cursor: Annotated[str | None, Query(max_length=50)] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> Page[BillOut]:

@@ -1,6 +1,5 @@
 """End-of-day summaries."""
 
-from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
@@ -8,7 +7,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from tracetrack_common.credentials import Principal
 from tracetrack_gateway.access import Action
 from tracetrack_gateway.handlers.answers import QUEUED, Wish, Wishing, queued
-from tracetrack_gateway.models import CommandOut
+from tracetrack_gateway.models import AREA_PATTERN, CommandOut, IsoDate
 from tracetrack_gateway.problems import documented
 from tracetrack_gateway.requests import Caller, TheGateway
 
@@ -16,12 +15,12 @@ router = APIRouter(prefix="/api/v1/eod", tags=["end of day"])
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
-Area = Annotated[str, Query(max_length=50, description="an area's code, or `all`")]
+Area = Annotated[str, Query(max_length=50, pattern=AREA_PATTERN, description="an area's code, or `all`")]
 
 
 @router.get("/{business_date}", summary="A day's summary", responses=documented(401, 403, 404, 422, 503))
 async def get_summary(
-    business_date: date,
+    business_date: IsoDate,
     gateway: TheGateway,
     caller: Annotated[Principal, Depends(Caller(Action.READ_EOD))],
     area: Area = "all",
@@ -37,7 +36,7 @@ async def get_summary(
     responses={200: {"content": {XLSX: {}}, "description": "The workbook"}, **documented(401, 403, 404, 422, 503)},
 )
 async def get_workbook(
-    business_date: date,
+    business_date: IsoDate,
     gateway: TheGateway,
     caller: Annotated[Principal, Depends(Caller(Action.READ_EOD))],
     area: Area = "all",
@@ -56,10 +55,15 @@ async def get_workbook(
     responses={**QUEUED, **documented(401, 403, 404, 422, 503)},
 )
 async def run_summaries(
-    business_date: date,
+    business_date: IsoDate,
     wish: Annotated[Wish, Depends(Wishing(Action.RUN_EOD, at_once=False))],
     area: Annotated[
-        str | None, Query(max_length=50, description="one area's code, or `all`; every one and `all` when left out")
+        str | None,
+        Query(
+            max_length=50,
+            pattern=AREA_PATTERN,
+            description="one area's code, or `all`; every one and `all` when left out",
+        ),
     ] = None,
 ) -> CommandOut | Response:
     """Make the summaries of a day that is over; where nothing has changed, the revision that is there stands."""

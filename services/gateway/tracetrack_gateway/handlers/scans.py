@@ -71,7 +71,7 @@ async def submit_scan(request: Request) -> Response:
         await request.body(), principal, origin_of(request), wait_s=wait_of(request)
     )
     (scan_id,) = submitted.accepted
-    outcome = submitted.outcomes.get(scan_id)
+    outcome = submitted.outcomes.get(0)
     if outcome is not None:
         return _json(outcome, 200)
     return Response(b'{"scan_id":"%s","status":"queued"}' % scan_id.encode(), 202, media_type=JSON)
@@ -118,9 +118,10 @@ async def submit_batch(request: Request) -> Response:
     }
     if wait_s:
         document["results"] = [
-            submitted.outcomes.get(scan_id, {"scan_id": scan_id, "status": "queued"}) for scan_id in submitted.accepted
+            submitted.outcomes.get(index, {"scan_id": scan_id, "status": "queued"})
+            for index, scan_id in enumerate(submitted.accepted)
         ]
-    return _json(document, 200 if wait_s and len(submitted.outcomes) == len(set(submitted.accepted)) else 202)
+    return _json(document, 200 if wait_s and len(submitted.outcomes) == len(submitted.accepted) else 202)
 
 
 @router.get(
