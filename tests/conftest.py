@@ -15,6 +15,7 @@ from redis import Redis
 from tests.support.servers import EmbeddedServers
 from tests.support.settings import fresh_settings, make_settings
 from tracetrack_common.db.session import Database
+from tracetrack_common.log import configure_logging
 from tracetrack_common.migrate import migrate
 from tracetrack_common.redis_client import connect_worker
 from tracetrack_common.settings import PREFIX, Settings
@@ -33,6 +34,12 @@ def _no_settings_from_outside() -> None:
     """Forget the settings of whoever runs the tests: a test states what it needs."""
     for name in [name for name in os.environ if name.startswith(PREFIX)]:
         del os.environ[name]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quiet() -> None:
+    """Log as the services do, what is critical only: structlog's own way to show a failure takes seconds of it."""
+    configure_logging("critical", process="tests")
 
 
 @pytest.fixture(scope="session")

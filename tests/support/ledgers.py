@@ -6,7 +6,7 @@ from typing import cast
 from redis import Redis
 
 from tests.support.scans import ORIGIN
-from tracetrack_common.contracts import Command, ScanSubmission, encode_command, encode_submissions
+from tracetrack_common.contracts import Command, Origin, ScanSubmission, encode_command, encode_submissions
 from tracetrack_common.domain.scans import Scan
 from tracetrack_common.ledger import GROUP, Entry, Ledger, LedgerKeys
 
@@ -30,9 +30,9 @@ def accept_body(redis: Redis, body: bytes, *, queue: str = "scans", ids: Sequenc
     return entry_id
 
 
-def accept_scans(redis: Redis, scans: Sequence[Scan], *, reply_to: str | None = None) -> bytes:
+def accept_scans(redis: Redis, scans: Sequence[Scan], *, reply_to: str | None = None, origin: Origin = ORIGIN) -> bytes:
     """Accept scans as one entry."""
-    body = encode_submissions([ScanSubmission(ORIGIN, scans, reply_to)])
+    body = encode_submissions([ScanSubmission(origin, scans, reply_to)])
     return accept_body(redis, body, ids=[scan.scan_id for scan in scans])
 
 

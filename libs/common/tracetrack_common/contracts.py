@@ -77,7 +77,7 @@ class Replies:
         self._documents: dict[str, list[tuple[str, int, Mapping[str, Any]]]] = {}
 
     def add(self, reply_to: str, document: Mapping[str, Any], *, offset: int = 0) -> None:
-        """Add an outcome.
+        """Add an outcome; at an address that no gateway of this release gave, nobody waits.
 
         Parameters
         ----------
@@ -88,7 +88,10 @@ class Replies:
         offset
             How far behind the address' first scan this one stands.
         """
-        address = ReplyAddress.read(reply_to)
+        try:
+            address = ReplyAddress.read(reply_to)
+        except ValueError:
+            return
         self._documents.setdefault(address.channel, []).append((address.ticket, address.place + offset, document))
 
     def messages(self) -> dict[str, bytes]:

@@ -65,10 +65,7 @@ class ScanHandler:
         replies = Replies()
         for portion in _portions(submissions, self._most):
             scans = [scan for _, _, scan in portion]
-            origins: dict[str, Origin] = {}
-            for submission, _, scan in portion:
-                origins.setdefault(scan.scan_id, submission.origin)
-            results = self._apply(scans, origins)
+            results = self._apply(scans, [submission.origin for submission, _, _ in portion])
             for (submission, offset, scan), result in zip(portion, results, strict=True):
                 ids.append(scan.scan_id)
                 if submission.reply_to is not None and result is not None:
@@ -111,25 +108,27 @@ class ScanHandler:
             self._ledger.split(entry, [encode_submissions([single]) for single in singles])
             self._split_entries.append(entry.entry_id)
 
-    def _apply(self, scans: Sequence[Scan], origins: Mapping[str, Origin]) -> list[Result | None]:
+    def _apply(self, scans: Sequence[Scan], origins: Sequence[Origin]) -> list[Result | None]:
         """Apply scans together; when that fails for good, in halves, until the one at fault stands alone."""
+        first_origins: dict[str, Origin] = {}
+        for scan, origin in zip(scans, origins, strict=True):
+            first_origins.setdefault(scan.scan_id, origin)
         try:
-            results: list[Result | None] = list(self._applier.apply(scans, origins))
+            results: list[Result | None] = list(self._applier.apply(scans, first_origins))
         except Exception as error:
             if is_transient(error):
                 raise
             if len(scans) == 1:
                 log.exception("scan_failed", scan_id=scans[0].scan_id)
-                (scan,) = scans
                 detail = f"{type(error).__name__}: {error}"
-                self._fail_scan(scan, origins[scan.scan_id], "not_applicable", detail, attempts=1)
+                self._fail_scan(scans[0], origins[0], "not_applicable", detail, attempts=1)
                 return [None]
             middle = len(scans) // 2
-            return self._apply(scans[:middle], origins) + self._apply(scans[middle:], origins)
-        for scan, result in zip(scans, results, strict=True):
+            return self._apply(scans[:middle], origins[:middle]) + self._apply(scans[middle:], origins[middle:])
+        for scan, origin, result in zip(scans, origins, results, strict=True):
             if result is not None and result.outcome is Outcome.ID_REUSED:
                 detail = "the scan_id was used before with other content"
-                self._fail_scan(scan, origins[scan.scan_id], "id_reused", detail, attempts=1)
+                self._fail_scan(scan, origin, "id_reused", detail, attempts=1)
         return results
 
     def _fail_scan(self, scan: Scan, origin: Origin, reason: str, detail: str, attempts: int) -> None:
@@ -147,7 +146,10 @@ def _address_of(reply_to: str | None, offset: int) -> str | None:
     """Give the address of a submission's scan from that of its first."""
     if reply_to is None:
         return None
-    address = ReplyAddress.read(reply_to)
+    try:
+        address = ReplyAddress.read(reply_to)
+    except ValueError:
+        return None
     return address._replace(place=address.place + offset).write()
 
 
