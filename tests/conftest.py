@@ -1,7 +1,7 @@
 """What every test may ask for: real servers, a database and a Valkey database of its own, and the settings of both.
 
-The servers start when the first test asks for them and serve the whole run, with syncing off. Each test gets a copy of
-a migrated template and an emptied Valkey database, so that no test sees another's rows.
+The servers start when the first test asks for them and serve the whole run, with syncing off. Each test gets a migrated
+database and a Valkey database that hold nothing, so that no test sees another's rows.
 """
 
 import os
@@ -12,6 +12,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from redis import Redis
 
+from tests.support.databases import Databases
 from tests.support.servers import EmbeddedServers
 from tests.support.settings import fresh_settings, make_settings
 from tracetrack_common.db.session import Database
@@ -50,20 +51,20 @@ def servers() -> Iterator[EmbeddedServers]:
 
 
 @pytest.fixture(scope="session")
-def template(servers: EmbeddedServers) -> str:
-    """Name a migrated database, to be copied and never written to."""
+def databases(servers: EmbeddedServers) -> Databases:
+    """Migrate a template, and lend copies of it."""
     database = Database(
         make_settings(servers.create_database(_TEMPLATE), servers.redis_url()), application_name="tests-template"
     )
     migrate(database)
     database.close()
-    return _TEMPLATE
+    return Databases(servers, _TEMPLATE)
 
 
 @pytest.fixture
-def settings(servers: EmbeddedServers, template: str) -> Iterator[Settings]:
+def settings(servers: EmbeddedServers, databases: Databases) -> Iterator[Settings]:
     """Give settings that name a migrated database and an empty Valkey database, the test's own both."""
-    with fresh_settings(servers, template) as own:
+    with fresh_settings(servers, databases) as own:
         yield own
 
 

@@ -6,6 +6,7 @@ from contextlib import closing
 import httpx
 import pytest
 
+from tests.support.databases import Databases
 from tests.support.gateway import Api, GatewayThread, WorkerThread
 from tests.support.servers import EmbeddedServers
 from tests.support.settings import fresh_settings
@@ -30,9 +31,9 @@ def warehouse(database: Database) -> Warehouse:
 
 
 @pytest.fixture(scope="module")
-def api(servers: EmbeddedServers, template: str) -> Iterator[Api]:
+def api(servers: EmbeddedServers, databases: Databases) -> Iterator[Api]:
     """Serve a gateway and its worker for a module; each test uses devices, people and codes of its own."""
-    with fresh_settings(servers, template, reply_timeout_s=20.0) as settings:
+    with fresh_settings(servers, databases, reply_timeout_s=20.0) as settings:
         database = Database(settings, application_name="tests-api")
         with WorkerThread(settings), GatewayThread(settings) as gateway:
             yield Api(gateway, Warehouse(database), settings)

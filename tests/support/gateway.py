@@ -1,9 +1,11 @@
 """A gateway on a port of its own and a worker beside it, each on a thread, on a test's own servers."""
 
 import socket
+import ssl
 import threading
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cache
 from types import TracebackType
 from typing import Any, Self, cast
 
@@ -23,6 +25,12 @@ from tracetrack_scan_worker.tasks import ScanWorkerProcess
 _QUEUES = ("scans", "commands")
 _STOP = "stop-of-a-test"
 _CLIENT_TIMEOUT_S = 30.0
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Give what every client wants to have and none here uses; making it takes longer than most requests."""
+    return ssl.create_default_context()
 
 
 class GatewayThread:
@@ -58,7 +66,9 @@ class GatewayThread:
     def client(self, token: str | None = None) -> httpx.Client:
         """Give a client, with a bearer token."""
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-        return httpx.Client(base_url=self.address, headers=headers, timeout=_CLIENT_TIMEOUT_S)
+        return httpx.Client(
+            base_url=self.address, headers=headers, timeout=_CLIENT_TIMEOUT_S, verify=_tls(), trust_env=False
+        )
 
 
 class WorkerThread:

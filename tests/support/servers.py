@@ -116,6 +116,10 @@ class EmbeddedServers:
         """Give the address of a database, as the role that owns it."""
         return self.postgres_server.url(name)
 
+    def superuser_url(self, name: str) -> str:
+        """Give the address of a database, as the superuser."""
+        return f"{self.postgres_server.superuser_url().rsplit('/', 1)[0]}/{name}"
+
     def create_database(self, name: str, template: str | None = None) -> str:
         """Make a database, empty or as a copy of another one, and give its address.
 

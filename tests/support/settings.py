@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from tests.support.databases import Databases
 from tests.support.servers import EmbeddedServers
 from tracetrack_common.settings import Settings
 
@@ -29,23 +30,22 @@ def make_settings(database_url: str, redis_url: str, **changes: Any) -> Settings
 
 
 @contextmanager
-def fresh_settings(servers: EmbeddedServers, template: str, **changes: Any) -> Iterator[Settings]:
-    """Make a copy of a migrated database and empty a Valkey database; give settings that name both.
+def fresh_settings(servers: EmbeddedServers, databases: Databases, **changes: Any) -> Iterator[Settings]:
+    """Borrow a database and empty a Valkey database; give settings that name both.
 
     Parameters
     ----------
     servers
         Where they are.
-    template
-        The database to copy.
+    databases
+        Lends the database.
     **changes
         Settings that differ from those of every test.
     """
-    number = next(_numbers)
-    name, redis_database = f"test_{number}", number % _REDIS_DATABASES
-    database_url = servers.create_database(name, template=template)
+    redis_database = next(_numbers) % _REDIS_DATABASES
     servers.flush_redis(redis_database)
+    name = databases.borrow()
     try:
-        yield make_settings(database_url, servers.redis_url(redis_database), **changes)
+        yield make_settings(servers.database_url(name), servers.redis_url(redis_database), **changes)
     finally:
-        servers.drop_database(name)
+        databases.give_back(name)

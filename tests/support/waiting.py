@@ -11,7 +11,7 @@ PATIENCE_S = 20.0
 _PAUSE_S = 0.01
 
 
-def eventually(look: Callable[[], Found], *, within_s: float = PATIENCE_S) -> Found:
+def eventually(look: Callable[[], Found | None], *, within_s: float = PATIENCE_S) -> Found:
     """Look until there is something to be seen, and give it.
 
     Parameters

@@ -12,7 +12,7 @@ from tracetrack_common.garbage import settle_garbage_collection
 from tracetrack_common.log import configure_logging
 from tracetrack_common.redis_client import connect_gateway, connect_listener
 from tracetrack_common.settings import Settings
-from tracetrack_gateway import problems
+from tracetrack_gateway import openapi, problems
 from tracetrack_gateway.accept import LedgerWriter, ScanAcceptor
 from tracetrack_gateway.authentication import Authenticator
 from tracetrack_gateway.commands import Commander
@@ -93,6 +93,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.gateway = gateway
     problems.install(app)
+    openapi.install(app)
     for module in (scans, bags, bills, goods_returns, eod, people, operations):
         app.include_router(module.router)
     return app

@@ -1,0 +1,56 @@
+"""The OpenAPI document: FastAPI's own, completed by what the framework cannot know."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from tracetrack_gateway.models import ScanIn
+from tracetrack_gateway.problems import MEDIA_TYPE
+
+_SCHEME = "token"
+_WITHOUT_TOKEN = {"/health", "/ready", "/metrics", "/api/v1/sessions"}
+_FIRST_ERROR = "400"
+
+
+def install(app: FastAPI) -> None:
+    """Have an application describe itself completely.
+
+    Bearer tokens where a route wants one, problems as their own media type only, and the models of the bodies that
+    routes read by themselves.
+    """
+
+    def describe() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _complete(
+                get_openapi(
+                    title=app.title,
+                    version=app.version,
+                    description=app.description,
+                    routes=app.routes,
+                    separate_input_output_schemas=app.separate_input_output_schemas,
+                )
+            )
+        return app.openapi_schema
+
+    # Assigning it is FastAPI's documented way to extend the document.
+    app.openapi = describe  # type: ignore[method-assign]
+
+
+def _complete(document: dict[str, Any]) -> dict[str, Any]:
+    components = document["components"]
+    components["securitySchemes"] = {
+        _SCHEME: {"type": "http", "scheme": "bearer", "description": "a device's token, or that of a session"}
+    }
+    scan = ScanIn.model_json_schema(ref_template="#/components/schemas/{model}")
+    components["schemas"].setdefault(ScanIn.__name__, scan)
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            if path not in _WITHOUT_TOKEN:
+                operation["security"] = [{_SCHEME: []}]
+            for status, response in operation["responses"].items():
+                if status >= _FIRST_ERROR and "content" in response:
+                    response["content"] = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    for unused in ("HTTPValidationError", "ValidationError"):
+        components["schemas"].pop(unused, None)
+    return document
