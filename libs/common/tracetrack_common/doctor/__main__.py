@@ -5,7 +5,8 @@ import sys
 
 import orjson
 
-from tracetrack_common.doctor.examination import CHECKS, STATEMENT_TIMEOUT_S, examine
+from tracetrack_common.doctor import STATEMENT_TIMEOUT_S
+from tracetrack_common.doctor.examination import CHECKS, examine
 from tracetrack_common.doctor.report import render_catalogue, render_text
 from tracetrack_common.log import configure_logging
 from tracetrack_common.settings import Settings

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from redis import Redis
@@ -12,6 +13,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from tracetrack_common.db.session import Database
+from tracetrack_common.doctor import STATEMENT_TIMEOUT_S
 from tracetrack_common.doctor.audit import check_audit
 from tracetrack_common.doctor.clocks import check_clocks
 from tracetrack_common.doctor.counts import check_counts, check_tallies
@@ -27,13 +29,11 @@ from tracetrack_common.doctor.postgres import check_postgres
 from tracetrack_common.doctor.redis_server import check_redis
 from tracetrack_common.doctor.report import CheckDone, Report
 from tracetrack_common.doctor.schema import check_schema
-from tracetrack_common.doctor.system import Limits, System
+from tracetrack_common.doctor.system import Limits, System, utc_now
 from tracetrack_common.doctor.workers import check_workers
 from tracetrack_common.redis_client import connect_worker
 from tracetrack_common.settings import Settings
 
-STATEMENT_TIMEOUT_S: Final = 120
-"""A statement that takes longer is given up; a million scans need some seconds."""
 _WORK_MEMORY: Final = "64MB"
 """For sorting a batch's scans together; what does not fit goes to files, never to more memory."""
 _TOO_LONG: Final = frozenset({"57014", "55P03"})  # query_canceled, lock_not_available
@@ -85,6 +85,7 @@ def examine(
     only: Collection[str] = (),
     further: Sequence[Check] = (),
     limits: Limits | None = None,
+    now: Callable[[], datetime] = utc_now,
     statement_timeout_s: int = STATEMENT_TIMEOUT_S,
 ) -> Report:
     """Examine the system that the settings name; nothing is changed.
@@ -99,6 +100,8 @@ def examine(
         Checks besides `CHECKS`.
     limits
         From where on something is a finding.
+    now
+        This machine's clock.
     statement_timeout_s
         Seconds after which a statement is given up.
     """
@@ -122,7 +125,9 @@ def examine(
         if (complaint := _ask(redis)) is not None:
             missing.add(_REDIS)
             done.append(CheckDone("redis", "", (Finding("redis_silent", _REDIS, complaint),), 0))
-        system = System(settings=settings, database=database, redis=redis, snapshot=snapshot, limits=limits or Limits())
+        system = System(
+            settings=settings, database=database, redis=redis, snapshot=snapshot, now=now, limits=limits or Limits()
+        )
         for check in (*CHECKS, *further):
             if (only and check.name not in only) or missing.intersection(check.needs):
                 continue

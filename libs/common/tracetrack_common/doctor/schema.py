@@ -1,6 +1,7 @@
 """The schema: every table, column, index and constraint as the migrations made them, and in force."""
 
 import re
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,6 +9,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import CheckConstraint, Connection, PrimaryKeyConstraint, text
+from sqlalchemy.exc import SAWarning
 from sqlalchemy.schema import SchemaItem, Table
 
 from tracetrack_common.db.schema import metadata
@@ -20,6 +22,9 @@ _SELECT_CONSTRAINTS = text(
     "SELECT conname AS name, relname AS table FROM pg_constraint JOIN pg_class ON pg_class.oid = conrelid"
     " WHERE contype IN ('c', 'p') AND NOT relispartition AND relname = ANY(:tables)"
     " AND pg_class.relnamespace = CAST(current_schema() AS regnamespace)"
+)
+_SELECT_TABLES = text(
+    "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = CAST(current_schema() AS regnamespace)"
 )
 _SELECT_NOT_ENFORCED = text(
     "SELECT relname AS table, conname AS name, 'it was never validated' AS why"
@@ -76,7 +81,11 @@ def _compare_models(connection: Connection) -> Iterator[Finding]:
         return not (kind == "table" and isinstance(item, Table) and other is None and item.name not in metadata.tables)
 
     context = MigrationContext.configure(connection, opts={"include_object": is_ours, "compare_server_default": True})
-    for difference in compare_metadata(context, metadata):
+    with warnings.catch_warnings():
+        # It warns of options that it cannot take over into a migration; none is made here.
+        warnings.simplefilter("ignore", SAWarning)
+        differences = compare_metadata(context, metadata)
+    for difference in differences:
         # What is changed in one column comes as a list, everything else as one tuple.
         for action, *what in difference if isinstance(difference, list) else [difference]:
             yield _describe(str(action), what)
@@ -104,13 +113,13 @@ def _compare_constraints(connection: Connection) -> Iterator[Finding]:
     found = {
         (row.table, row.name) for row in connection.execute(_SELECT_CONSTRAINTS, {"tables": list(metadata.tables)})
     }
-    tables = {table for table, _ in found}
+    present = set(connection.scalars(_SELECT_TABLES))
     wanted = {
         (table.name, str(constraint.name))
         for table in metadata.tables.values()
         for constraint in table.constraints
         # A table that is gone is told of once.
-        if isinstance(constraint, CheckConstraint | PrimaryKeyConstraint) and table.name in tables
+        if isinstance(constraint, CheckConstraint | PrimaryKeyConstraint) and table.name in present
     }
     for table, name in sorted(wanted - found):
         yield Finding("schema_missing", f"{table}.{name}", "the constraint is not there")

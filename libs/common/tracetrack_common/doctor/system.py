@@ -1,7 +1,7 @@
 """What a check is given: the servers, one snapshot of the database, and how far it may go."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -74,8 +74,8 @@ class System:
     database: Database
     redis: Redis
     snapshot: Connection | None
-    now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
-    limits: Limits = field(default_factory=Limits)
+    now: Callable[[], datetime]
+    limits: Limits
 
     @property
     def rows(self) -> Connection:
@@ -89,6 +89,11 @@ class System:
         if self.snapshot is None:
             raise RuntimeError("this check needs Postgres")
         return self.snapshot
+
+
+def utc_now() -> datetime:
+    """Give this machine's time."""
+    return datetime.now(UTC)
 
 
 def examples_of(query: str) -> TextClause:
