@@ -94,7 +94,7 @@ def test_flower_must_let_in_those_who_log_in_and_nobody_else() -> None:
     ("state", "alive", "said"),
     [
         ("ready", True, []),
-        ("ready", False, ["it is just died; 2 restarts so far"]),
+        ("ready", False, ["it just died; 2 restarts so far"]),
         ("waiting to restart", False, ["it is waiting to restart; 2 restarts so far"]),
     ],
 )

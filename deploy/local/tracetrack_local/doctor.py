@@ -125,8 +125,8 @@ def judge_processes(record: SupervisorRecord) -> Examined:
     for entry in record.processes:
         alive = entry.pid is not None and start_time(entry.pid) is not None
         if entry.state != "ready" or not alive:
-            state = entry.state if entry.state != "ready" else "just died"
-            findings.append(Finding("process_down", entry.name, f"it is {state}; {entry.restarts} restarts so far"))
+            state = f"is {entry.state}" if entry.state != "ready" else "just died"
+            findings.append(Finding("process_down", entry.name, f"it {state}; {entry.restarts} restarts so far"))
     return Examined(f"{len(record.processes)} processes", tuple(findings))
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from threading import Event
 
 import pytest
@@ -216,3 +217,15 @@ def test_many_scans_in_no_months_partition_show(diagnose: Diagnose, warehouse: W
 
     assert told(diagnose()) == []
     assert told(diagnose(replace(PATIENT, default_partition_scans=0))) == [("default_partition_large", "scan_default")]
+
+
+def test_the_documented_statements_cure_what_differs_from_its_history(diagnose: Diagnose, warehouse: Warehouse) -> None:
+    warehouse.change("UPDATE bag SET children = 1, bill_id = NULL WHERE code = 'SB00002'")
+    warehouse.change("UPDATE bill SET sacks = 0, status = 'new' WHERE bill_no = 'BILL-2'")
+    assert len(diagnose()) == 4
+
+    document = (Path(__file__).parents[3] / "docs" / "doctor.md").read_text(encoding="utf-8")
+    statements = document.split("```sql\n")[1].split("```")[0]
+    warehouse.change(statements.replace("SB12345", "SB00002").replace("BILL-2026-000001", "BILL-2"))
+
+    assert diagnose() == []

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from kombu.exceptions import OperationalError as BrokerError
 from redis import Redis
 from redis.exceptions import RedisError
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from tracetrack_common.db.session import Database
 from tracetrack_common.doctor import STATEMENT_TIMEOUT_S
@@ -154,10 +155,11 @@ def _make(check: Check, system: System) -> CheckDone:
             if _POSTGRES in check.needs:
                 stack.enter_context(system.database.savepoint(system.rows))
             examined = check.run(system)
-    except DBAPIError as error:
-        code = "check_timed_out" if getattr(error.orig, "pgcode", None) in _TOO_LONG else "check_failed"
+    except SQLAlchemyError as error:
+        sqlstate = getattr(getattr(error, "orig", None), "pgcode", None)
+        code = "check_timed_out" if sqlstate in _TOO_LONG else "check_failed"
         examined = Examined("", (Finding(code, check.name, _first_line(error)),))
-    except (RedisError, OSError) as error:
+    except (RedisError, BrokerError, OSError) as error:
         examined = Examined("", (Finding("check_failed", check.name, _first_line(error)),))
     took_ms = round((time.monotonic() - began) * 1000)
     return CheckDone(check.name, examined.looked_at, examined.findings, took_ms)

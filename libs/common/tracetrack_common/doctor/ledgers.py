@@ -57,8 +57,9 @@ def _check_ledger(system: System, queue: str) -> tuple[LedgerState, list[Finding
     if holders := _find_dead_holders(system.redis, keys, grace_ms):
         held = ", ".join(f"{name} {entries:,}" for name, entries in holders.most_common(EXAMPLES))
         findings.append(Finding("ledger_abandoned", queue, f"{sum(holders.values()):,} entries are held by {held}"))
-    if state.entries > system.limits.ledger_entries:
-        detail = f"{state.entries:,} entries wait; up to {system.limits.ledger_entries:,} are compared"
+    identities = system.redis.hlen(keys.index)
+    if state.entries > system.limits.ledger_entries or identities > system.limits.ledger_identities:
+        detail = f"{state.entries:,} entries with {identities:,} identities wait"
         findings.append(Finding("ledger_backlog", queue, detail))
     else:
         findings += _find_applied_entries(system, queue, grace_ms)

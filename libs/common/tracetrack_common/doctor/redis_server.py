@@ -37,9 +37,9 @@ def judge_settings(settings: Mapping[str, str]) -> list[Finding]:
         As `CONFIG GET` gives them.
     """
     return [
-        Finding("redis_setting", name, f"{name} is {settings[name]}; it must be {value}")
+        Finding("redis_setting", name, f"{name} is {settings.get(name)}; it must be {value}")
         for name, value in _MUST.items()
-        if settings[name] != value
+        if settings.get(name) != value
     ]
 
 

@@ -33,6 +33,8 @@ class Limits:
         Of the oldest entry; an entry takes milliseconds, and seconds when a worker died.
     ledger_entries
         Above it a ledger is not compared with the database: that would read all of it.
+    ledger_identities
+        The same; each takes a hundred bytes of the doctor's memory.
     default_partition_scans
         In `scan_default`; moving so many into a month's partition takes about a second.
     settle_s
@@ -46,6 +48,7 @@ class Limits:
     transaction_age_s: int = 600
     ledger_age_s: float = 60.0
     ledger_entries: int = 10_000
+    ledger_identities: int = 200_000
     default_partition_scans: int = 10_000
     settle_s: float = 1.0
 
