@@ -1,6 +1,7 @@
 """A system with something of everything in it, in which the doctor finds nothing."""
 
 from collections.abc import Callable, Collection
+from contextlib import closing
 
 import psycopg2
 from redis import Redis
@@ -49,16 +50,12 @@ def mirror(database: Database, redis: Redis) -> None:
 def overrule(servers: EmbeddedServers, settings: Settings, statement: str) -> None:
     """Do as PostgreSQL's superuser what no rule of the schema allows."""
     name = settings.database_url.get_secret_value().rpartition("/")[2]
-    address = servers.postgres_server.superuser_url().rpartition("/")[0]
-    connection = psycopg2.connect(f"{address}/{name}")
-    try:
+    with closing(psycopg2.connect(servers.superuser_url(name))) as connection:
         connection.autocommit = True
         with connection.cursor() as cursor:
             cursor.execute("SET session_replication_role = replica")
             cursor.execute("SET allow_system_table_mods = on")
             cursor.execute(statement)
-    finally:
-        connection.close()
 
 
 def told(findings: Collection[Finding]) -> list[tuple[str, str]]:

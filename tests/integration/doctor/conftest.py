@@ -1,5 +1,6 @@
 """Servers that hold the promise, as in operation, and on them a healthy system with something of everything in it."""
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,7 +9,7 @@ from redis import Redis
 
 from tests.support.health import ALL_BUT_WORKERS, PATIENT, Diagnose, fill_with_everything, mirror
 from tests.support.servers import EmbeddedServers
-from tests.support.settings import fresh_settings, make_settings
+from tests.support.settings import make_settings
 from tests.support.warehouse import Warehouse
 from tracetrack_common.db.session import Database
 from tracetrack_common.doctor.examination import examine
@@ -18,6 +19,7 @@ from tracetrack_common.migrate import migrate
 from tracetrack_common.settings import Settings
 
 _TEMPLATE = "healthy"
+_numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="package")
@@ -40,9 +42,13 @@ def healthy(durable: EmbeddedServers) -> str:
 
 @pytest.fixture
 def settings(durable: EmbeddedServers, healthy: str) -> Iterator[Settings]:
-    """Give settings that name a copy of the healthy database and an empty Valkey database, the test's own both."""
-    with fresh_settings(durable, healthy) as own:
-        yield own
+    """Give settings that name a copy of the healthy database, never used again, and an empty Valkey database."""
+    name = f"patient_{next(_numbers)}"
+    durable.flush_redis()
+    try:
+        yield make_settings(durable.create_database(name, template=healthy), durable.redis_url())
+    finally:
+        durable.drop_database(name)
 
 
 @pytest.fixture(autouse=True)
