@@ -20,6 +20,7 @@ from tracetrack_local.credentials import Credentials
 
 _START_S = 120.0
 _STOP_S = 60.0
+_COMMAND = str(Path(sys.executable).with_name("tracetrack"))
 
 
 @dataclass
@@ -41,17 +42,14 @@ class RunningSystem:
 
     def start(self) -> Self:
         """Start it; returns when it says that it is ready."""
-        environment = {
-            **os.environ,
-            "TRACETRACK_STATE_DIR": str(self.folder / "state"),
-            "TRACETRACK_GATEWAY_PORT": str(self.gateway_port),
-            "TRACETRACK_FLOWER_PORT": str(self.flower_port),
-        }
         screen = self.folder / "screen"
-        command = [str(Path(sys.executable).with_name("tracetrack")), "up"]
         with screen.open("wb") as output:
             self._process = subprocess.Popen(  # noqa: S603 - the project's own command
-                command, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+                [_COMMAND, "up"],
+                env=self._environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
         eventually(lambda: self._has_said_ready(screen), within_s=_START_S)
         return self
@@ -62,6 +60,21 @@ class RunningSystem:
             self._process.send_signal(signal.SIGINT)
             self._process.wait(_STOP_S)
             self._process = None
+
+    def command(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Run the command `tracetrack` on it, as its owner would in a second terminal."""
+        return subprocess.run(  # noqa: S603 - the project's own command
+            [_COMMAND, *arguments], env=self._environment, capture_output=True, text=True, check=False, timeout=_START_S
+        )
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "TRACETRACK_STATE_DIR": str(self.folder / "state"),
+            "TRACETRACK_GATEWAY_PORT": str(self.gateway_port),
+            "TRACETRACK_FLOWER_PORT": str(self.flower_port),
+        }
 
     @property
     def credentials(self) -> Credentials:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from tracetrack_common.doctor import STATEMENT_TIMEOUT_S
 from tracetrack_common.settings import Settings
 from tracetrack_local import logs as process_logs
 from tracetrack_local.credentials import Credentials
@@ -109,9 +110,47 @@ def replay(file: Path) -> None:
     _finish(run)
 
 
+_as_json = click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+_timeout = click.option(
+    "--timeout",
+    default=STATEMENT_TIMEOUT_S,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Seconds a query may take.",
+)
+
+
+@cli.command()
+@_as_json
+@_timeout
+@click.option("--only", multiple=True, metavar="CHECK", help="Only this check, by its name in the table; repeatable.")
+def doctor(*, as_json: bool, timeout: int, only: tuple[str, ...]) -> None:
+    """Check the running system against itself; exit code 1 on any finding (docs/doctor.md)."""
+    _examine(only, timeout_s=timeout, as_json=as_json)
+
+
+@cli.group()
+def audit() -> None:
+    """Look after the audit log."""
+
+
+@audit.command()
+@_as_json
+@_timeout
+def verify(*, as_json: bool, timeout: int) -> None:
+    """Walk the chains and recompute every batch's digest from its scans; exit code 1 when anything was altered."""
+    _examine(("audit",), timeout_s=timeout, as_json=as_json)
+
+
 def main() -> None:
     """Run the command; what `pyproject.toml` installs as `tracetrack`."""
     cli(prog_name="tracetrack")
+
+
+def _examine(only: tuple[str, ...], *, timeout_s: int, as_json: bool) -> None:
+    from tracetrack_local.doctor import run_doctor  # noqa: PLC0415 - the other commands answer faster without it
+
+    _finish(lambda settings, console: run_doctor(settings, console, only=only, timeout_s=timeout_s, as_json=as_json))
 
 
 def _running(settings: Settings) -> Credentials:

@@ -9,7 +9,7 @@ so that a row that was changed or removed shows.
 
 import hashlib
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -107,6 +107,31 @@ def digest_scans(applied: Iterable[tuple[Scan, Result]]) -> str:
         f"|{result.outcome}|{scan.scanned_at.timestamp()}\n"
         for scan, result in applied
     ]
+    return _digest_lines(lines)
+
+
+def digest_rows(rows: Iterable[Sequence[Any]]) -> str:
+    """Give the same digest of scans as they stand in the database.
+
+    Parameters
+    ----------
+    rows
+        scan_id as text, device_id, user_id, kind, code, target, outcome, scanned_at.
+
+    Returns
+    -------
+    str
+        Hexadecimal.
+    """
+    return _digest_lines(
+        [
+            f"{scan_id}|{device_id}|{user_id}|{kind}|{code}|{target}|{outcome}|{scanned_at.timestamp()}\n"
+            for scan_id, device_id, user_id, kind, code, target, outcome, scanned_at in rows
+        ]
+    )
+
+
+def _digest_lines(lines: list[str]) -> str:
     lines.sort()
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
@@ -126,7 +151,7 @@ def find_broken_rows(connection: Connection) -> Iterator[tuple[int, int]]:
     """
     heads = {head.chain: head for head in connection.execute(_HEADS)}
     last: dict[int, tuple[int, bytes]] = dict.fromkeys(heads, (0, b""))
-    for row in connection.execution_options(yield_per=1_000).execute(_ROWS):
+    for row in connection.execute(_ROWS, execution_options={"yield_per": 1_000}):
         seq, previous = last.get(row.chain, (0, b""))
         found = row._asdict() | {
             name: None if getattr(row, name) is None else orjson.dumps(getattr(row, name)).decode()

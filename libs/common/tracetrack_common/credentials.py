@@ -99,10 +99,7 @@ def mirror_all(redis: Redis, connection: Connection) -> int:
     """
     # The mirror is read before Postgres: what is made between the two is then missing from the first and stays.
     present = cast("dict[bytes, bytes]", redis.hgetall(MIRROR_KEY))
-    wanted = {
-        bytes(row.token_sha256).hex().encode(): encode_principal(_principal_of(row._asdict()))
-        for row in connection.execute(_SELECT_ALL)
-    }
+    wanted = _wanted_entries(connection)
     complete = COMPLETE_FIELD.encode()
     changed = [part for field, value in wanted.items() if present.get(field) != value for part in (field, value)]
     gone = [field for field in present if field not in wanted and field != complete]
@@ -112,6 +109,84 @@ def mirror_all(redis: Redis, connection: Connection) -> int:
         pipeline.hdel(MIRROR_KEY, *gone)
     pipeline.execute()
     return len(wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorDifference:
+    """In what the mirror differs from Postgres.
+
+    Parameters
+    ----------
+    credentials
+        How many there are in Postgres.
+    complete
+        Whether the mirror says that it holds everything.
+    missing
+        Those in force that are not in the mirror: whose, and the first digits of the token's SHA-256.
+    outdated
+        Entries of the mirror that stand for what is not, or no longer, so.
+    """
+
+    credentials: int
+    complete: bool
+    missing: frozenset[str]
+    outdated: frozenset[str]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is none."""
+        return self.complete and not self.missing and not self.outdated
+
+
+def compare_mirror(redis: Redis, connection: Connection, now: datetime) -> MirrorDifference:
+    """Compare the mirror with Postgres, and change nothing.
+
+    Parameters
+    ----------
+    redis
+        A worker's client.
+    connection
+        Inside a snapshot.
+    now
+        The current time: an entry that has ended by itself is no difference.
+    """
+    present = cast("dict[bytes, bytes]", redis.hgetall(MIRROR_KEY))
+    wanted = _wanted_entries(connection)
+    complete = present.pop(COMPLETE_FIELD.encode(), None) is not None
+    return MirrorDifference(
+        credentials=len(wanted),
+        complete=complete,
+        missing=frozenset(_name_entry(field, wanted[field]) for field in wanted.keys() - present.keys()),
+        outdated=frozenset(
+            _name_entry(field, value)
+            for field, value in present.items()
+            if wanted.get(field) != value and not _has_ended(value, now)
+        ),
+    )
+
+
+def _name_entry(field: bytes, value: bytes) -> str:
+    try:
+        principal = decode_principal(value)
+        whose = f"{principal.actor} {principal.name}"
+    except (TypeError, ValueError):
+        whose = "unreadable"
+    return f"{whose} ({field[:8].decode(errors='replace')}…)"
+
+
+def _has_ended(value: bytes, now: datetime) -> bool:
+    try:
+        return decode_principal(value).is_expired(now)
+    except (TypeError, ValueError):
+        return False
+
+
+def _wanted_entries(connection: Connection) -> dict[bytes, bytes]:
+    """Give the mirror as it should be."""
+    return {
+        bytes(row.token_sha256).hex().encode(): encode_principal(_principal_of(row._asdict()))
+        for row in connection.execute(_SELECT_ALL)
+    }
 
 
 def find_principal(connection: Connection, token_sha256: bytes) -> Principal | None:

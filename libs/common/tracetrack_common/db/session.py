@@ -108,6 +108,18 @@ class Database:
         ) as connection:
             yield connection
 
+    @contextmanager
+    def savepoint(self, connection: Connection) -> Iterator[None]:
+        """Keep a transaction usable when a statement of the block fails; what the block did is undone then.
+
+        Parameters
+        ----------
+        connection
+            Inside a transaction or a snapshot.
+        """
+        with connection.begin_nested():
+            yield
+
     def close(self) -> None:
         """Give back every connection."""
         self.engine.dispose()
