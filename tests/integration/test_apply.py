@@ -238,6 +238,6 @@ def test_a_bag_type_that_was_added_is_known_within_seconds(warehouse: Warehouse)
         "INSERT INTO bag_type (name, parent_pattern, capacity, child_weight_g) VALUES ('rice', 'RC[0-9]{4}', 2, 5000)"
     )
 
-    (result,) = Applier(warehouse.database).apply([scan := child("CH12345", "RC0001")], origins_of([scan]))
+    (result,) = Applier(warehouse.database).apply([scan := child("CH12345", "RC0001")], origins_of([scan])).results
 
     assert result == Result(Outcome.APPLIED, None, 1, 2, 5000)

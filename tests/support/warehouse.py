@@ -173,7 +173,7 @@ class Warehouse:
         """Apply scans as a worker does: again while what fails is transient."""
         while True:
             try:
-                return self._applier.apply(scans, origins_of(list(scans)))
+                return self._applier.apply(scans, origins_of(list(scans))).results
             except Exception as error:
                 if not is_transient(error):
                     raise

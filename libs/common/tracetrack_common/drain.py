@@ -2,13 +2,14 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from redis.exceptions import RedisError, ResponseError
 
 from tracetrack_common.db.session import is_transient
+from tracetrack_common.delivery import Mirrored
 from tracetrack_common.ledger import Entry, Ledger
 from tracetrack_common.log import get_logger
 
@@ -39,10 +40,13 @@ class Handled:
         The identities that were in the entries.
     replies
         Messages for those who wait, by reply channel.
+    deliveries
+        What has arrived of the devices concerned, for the mirror.
     """
 
     ids: Iterable[str] = ()
     replies: Mapping[str, bytes] = field(default_factory=dict)
+    deliveries: Collection[Mirrored] = ()
 
 
 class Drainer:
@@ -150,7 +154,7 @@ class Drainer:
                     time.sleep(pause_s)
                     pause_s = min(pause_s * 2, _BACKOFF_MOST_S)
                 else:
-                    self._ledger.settle(entries, handled.ids, handled.replies)
+                    self._ledger.settle(entries, handled.ids, handled.replies, handled.deliveries)
                     return True
 
     @contextmanager

@@ -5,13 +5,16 @@ the stream's pending list says who has it and for how long it was left untouched
 works; an entry whose holder died is taken over by the next one that asks. The Celery message is only a summons.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 from redis import Redis
 from redis.client import Pipeline
 from redis.exceptions import ResponseError
+
+from tracetrack_common import delivery
+from tracetrack_common.delivery import Mirrored
 
 GROUP = "workers"
 DRAINING_TTL_MS = 2_000
@@ -192,7 +195,13 @@ class Ledger:
                 self.keys.stream, GROUP, self._consumer, min_idle_time=0, message_ids=ids, retrycount=0, justid=True
             )
 
-    def settle(self, entries: Sequence[Entry], ids: Iterable[str], replies: Mapping[str, bytes]) -> None:
+    def settle(
+        self,
+        entries: Sequence[Entry],
+        ids: Iterable[str],
+        replies: Mapping[str, bytes],
+        deliveries: Collection[Mirrored] = (),
+    ) -> None:
         """Remove entries whose transaction has committed, and tell those who wait; all at once.
 
         Parameters
@@ -203,6 +212,8 @@ class Ledger:
             The identities that were in them.
         replies
             Messages by reply channel.
+        deliveries
+            What has arrived of devices; it is in the mirror before anybody is told.
         """
         entry_ids = [entry.entry_id for entry in entries]
         pipeline: Pipeline = self._redis.pipeline(transaction=True)
@@ -210,6 +221,8 @@ class Ledger:
         pipeline.xdel(self.keys.stream, *entry_ids)
         if id_list := list(ids):
             pipeline.hdel(self.keys.index, *id_list)
+        if deliveries:
+            delivery.mirror(pipeline, deliveries)
         for channel, message in replies.items():
             pipeline.publish(channel, message)
         pipeline.execute()

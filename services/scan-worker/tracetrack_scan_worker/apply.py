@@ -3,12 +3,14 @@
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from tracetrack_common import audit, tally
+from tracetrack_common import audit, delivery, tally
 from tracetrack_common.contracts import Origin
 from tracetrack_common.db.session import Database, StateChangedError
+from tracetrack_common.delivery import Mirrored
 from tracetrack_common.domain.codes import Catalogue
 from tracetrack_common.domain.decide import Bag, Decisions, State, codes_of, decide
 from tracetrack_common.domain.scans import Kind, Outcome, Result, Scan
@@ -21,6 +23,21 @@ log = get_logger(__name__)
 _CATALOGUE_TTL_S = 2.0
 
 ID_REUSED = Result(Outcome.ID_REUSED)
+
+
+class Applied(NamedTuple):
+    """What a transaction made of scans.
+
+    Parameters
+    ----------
+    results
+        One per scan, in their order.
+    deliveries
+        What has arrived of the devices concerned, for the mirror once the transaction has committed.
+    """
+
+    results: list[Result]
+    deliveries: list[Mirrored]
 
 
 class Applier:
@@ -37,7 +54,7 @@ class Applier:
         self._catalogue: Catalogue | None = None
         self._catalogue_read_at = 0.0
 
-    def apply(self, scans: Sequence[Scan], origins: Mapping[str, Origin]) -> list[Result]:
+    def apply(self, scans: Sequence[Scan], origins: Mapping[str, Origin]) -> Applied:
         """Apply scans in their order, in one transaction.
 
         Parameters
@@ -49,9 +66,9 @@ class Applier:
 
         Returns
         -------
-        list of Result
-            One per scan. A scan that was applied before gives its first result and changes nothing; one whose
-            identity was used before with other content gives `id_reused`.
+        Applied
+            A scan that was applied before gives its first result and changes nothing; one whose identity was used
+            before with other content gives `id_reused`.
 
         Raises
         ------
@@ -68,7 +85,7 @@ class Applier:
         with self._database.transaction() as connection:
             return bool(storage.select_scans(connection, [scan_id]))
 
-    def apply_in(self, connection: Connection, scans: Sequence[Scan], origins: Mapping[str, Origin]) -> list[Result]:
+    def apply_in(self, connection: Connection, scans: Sequence[Scan], origins: Mapping[str, Origin]) -> Applied:
         """Apply scans as `apply` does, in a transaction that the caller commits."""
         firsts: dict[str, Scan] = {}
         for scan in scans:
@@ -78,9 +95,12 @@ class Applier:
         for run in _cut_after_returns(fresh):
             for scan, result in zip(run, self._apply_run(connection, run, origins), strict=True):
                 known[scan.scan_id] = (scan, result)
-        return [
+        results = [
             known[scan.scan_id][1] if known[scan.scan_id][0].content == scan.content else ID_REUSED for scan in scans
         ]
+        recorded = [scan for scan, result in zip(scans, results, strict=True) if result is not ID_REUSED]
+        # Last, since two batches of one device wait for each other here until the first has committed.
+        return Applied(results, delivery.add_applied(connection, recorded))
 
     def _apply_run(self, connection: Connection, run: Sequence[Scan], origins: Mapping[str, Origin]) -> list[Result]:
         started = time.perf_counter()

@@ -41,5 +41,5 @@ class SackAttacher:
             device_id=None,
             user_id=int(command.actor.removeprefix("user:")),
         )
-        (result,) = self._applier.apply_in(connection, [scan], {scan.scan_id: command.origin})
+        (result,) = self._applier.apply_in(connection, [scan], {scan.scan_id: command.origin}).results
         return outcome_document(scan, result)

@@ -1,8 +1,10 @@
 """Handling the entries of the scans' ledger: decode, apply, reply; what cannot be applied goes to failed work."""
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+import orjson
 
 from tracetrack_common import failed_work
 from tracetrack_common.contracts import (
@@ -16,6 +18,7 @@ from tracetrack_common.contracts import (
     outcome_document,
 )
 from tracetrack_common.db.session import Database, is_transient
+from tracetrack_common.delivery import Mirrored, add_failed
 from tracetrack_common.domain.scans import Outcome, Result, Scan
 from tracetrack_common.drain import ENTRIES_PER_LOOK, Handled
 from tracetrack_common.ledger import Entry, Ledger
@@ -59,23 +62,30 @@ class ScanHandler:
             Only what a repetition may cure.
         """
         ids: list[str] = []
+        deliveries: dict[int, Mirrored] = {}
         submissions: list[ScanSubmission] = []
         for entry in entries:
-            submissions += self._read(entry, ids)
+            submissions += self._read(entry, ids, deliveries)
         replies = Replies()
         for portion in _portions(submissions, self._most):
             scans = [scan for _, _, scan in portion]
-            results = self._apply(scans, [submission.origin for submission, _, _ in portion])
+            results = self._apply(scans, [submission.origin for submission, _, _ in portion], deliveries)
+            last_told: dict[str, tuple[Scan, dict[str, Any]]] = {}
             for (submission, offset, scan), result in zip(portion, results, strict=True):
                 ids.append(scan.scan_id)
                 if submission.reply_to is not None and result is not None:
-                    replies.add(submission.reply_to, outcome_document(scan, result), offset=offset)
-        return Handled(ids, replies.messages())
+                    document = outcome_document(scan, result)
+                    replies.add(submission.reply_to, document, offset=offset)
+                    last_told[submission.reply_to] = (scan, document)
+            for scan, document in last_told.values():
+                if (delivery := deliveries.get(scan.device_id or 0)) is not None:
+                    document["delivery"] = orjson.Fragment(delivery.document)
+        return Handled(ids, replies.messages(), deliveries.values())
 
-    def _read(self, entry: Entry, ids: list[str]) -> list[ScanSubmission]:
+    def _read(self, entry: Entry, ids: list[str], deliveries: dict[int, Mirrored]) -> list[ScanSubmission]:
         """Decode an entry; one that nobody can read, or that keeps killing its workers, is set aside.
 
-        The identities of what is set aside for good are added to `ids`.
+        The identities of what is set aside for good are added to `ids`, what that makes of its device to `deliveries`.
         """
         try:
             submissions = decode_submissions(entry.body)
@@ -95,9 +105,9 @@ class ScanHandler:
         (single,) = singles
         if entry.deliveries >= POISON_DELIVERIES and not self._applier.was_applied(single.scans[0].scan_id):
             ids.append(single.scans[0].scan_id)
-            self._fail_scan(
-                single.scans[0], single.origin, "worker_died", "every worker that took it died", entry.deliveries
-            )
+            detail = "every worker that took it died"
+            failed = self._fail_scan(single.scans[0], single.origin, "worker_died", detail, entry.deliveries)
+            _note(deliveries, failed)
             return []
         return submissions
 
@@ -108,38 +118,55 @@ class ScanHandler:
             self._ledger.split(entry, [encode_submissions([single]) for single in singles])
             self._split_entries.append(entry.entry_id)
 
-    def _apply(self, scans: Sequence[Scan], origins: Sequence[Origin]) -> list[Result | None]:
+    def _apply(
+        self, scans: Sequence[Scan], origins: Sequence[Origin], deliveries: dict[int, Mirrored]
+    ) -> list[Result | None]:
         """Apply scans together; when that fails for good, in halves, until the one at fault stands alone."""
         first_origins: dict[str, Origin] = {}
         for scan, origin in zip(scans, origins, strict=True):
             first_origins.setdefault(scan.scan_id, origin)
         try:
-            results: list[Result | None] = list(self._applier.apply(scans, first_origins))
+            applied = self._applier.apply(scans, first_origins)
         except Exception as error:
             if is_transient(error):
                 raise
             if len(scans) == 1:
                 log.exception("scan_failed", scan_id=scans[0].scan_id)
                 detail = f"{type(error).__name__}: {error}"
-                self._fail_scan(scans[0], origins[0], "not_applicable", detail, attempts=1)
+                _note(deliveries, self._fail_scan(scans[0], origins[0], "not_applicable", detail, attempts=1))
                 return [None]
             middle = len(scans) // 2
-            return self._apply(scans[:middle], origins[:middle]) + self._apply(scans[middle:], origins[middle:])
-        for scan, origin, result in zip(scans, origins, results, strict=True):
-            if result is not None and result.outcome is Outcome.ID_REUSED:
+            first_half = self._apply(scans[:middle], origins[:middle], deliveries)
+            return first_half + self._apply(scans[middle:], origins[middle:], deliveries)
+        _note(deliveries, applied.deliveries)
+        for scan, origin, result in zip(scans, origins, applied.results, strict=True):
+            if result.outcome is Outcome.ID_REUSED:
                 detail = "the scan_id was used before with other content"
-                self._fail_scan(scan, origin, "id_reused", detail, attempts=1)
-        return results
+                _note(deliveries, self._fail_scan(scan, origin, "id_reused", detail, attempts=1))
+        return list(applied.results)
 
-    def _fail_scan(self, scan: Scan, origin: Origin, reason: str, detail: str, attempts: int) -> None:
+    def _fail_scan(self, scan: Scan, origin: Origin, reason: str, detail: str, attempts: int) -> list[Mirrored]:
+        """Keep a scan as failed work; its device need not send it again."""
         message = encode_submissions([ScanSubmission(origin, [scan], None)])
-        self._fail({"scan_id": scan.scan_id, "body": message.decode()}, reason, detail, attempts)
+        payload = {"scan_id": scan.scan_id, "body": message.decode()}
+        return self._fail(payload, reason, detail, attempts, scans=[scan])
 
-    def _fail(self, payload: Mapping[str, Any], reason: str, detail: str, attempts: int) -> None:
+    def _fail(
+        self, payload: Mapping[str, Any], reason: str, detail: str, attempts: int, *, scans: Sequence[Scan] = ()
+    ) -> list[Mirrored]:
         with self._database.transaction() as connection:
             failed_work.insert(
                 connection, queue="scans", reason=reason, detail=detail, payload=payload, attempts=attempts
             )
+            return add_failed(connection, scans)
+
+
+def _note(deliveries: dict[int, Mirrored], newer: Iterable[Mirrored]) -> None:
+    """Keep the newest state of each device."""
+    for each in newer:
+        kept = deliveries.get(each.device_id)
+        if kept is None or (kept.epoch, kept.revision) <= (each.epoch, each.revision):
+            deliveries[each.device_id] = each
 
 
 def _address_of(reply_to: str | None, offset: int) -> str | None:

@@ -22,7 +22,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
+from sqlalchemy.dialects.postgresql import ARRAY, INT8MULTIRANGE, JSONB, TIMESTAMP
 
 metadata = MetaData(
     naming_convention={
@@ -101,6 +101,28 @@ device = Table(
     Column("token_sha256", LargeBinary, nullable=False, unique=True),
     Column("enrolled_at", _TIME, nullable=False, server_default=_NOW),
     Column("revoked_at", _TIME),
+)
+
+device_delivery = Table(
+    "device_delivery",
+    metadata,
+    Column("device_id", Integer, primary_key=True),
+    Column("epoch", Integer, primary_key=True),
+    Column("revision", BigInteger, nullable=False, server_default="1", comment="grows with every change"),
+    Column(
+        "applied_seqs",
+        INT8MULTIRANGE,
+        nullable=False,
+        server_default=text("'{}'::int8multirange"),
+        comment="counters whose scans are recorded with an outcome",
+    ),
+    Column(
+        "failed_seqs",
+        INT8MULTIRANGE,
+        nullable=False,
+        server_default=text("'{}'::int8multirange"),
+        comment="counters whose scans became failed work, replayed since or not",
+    ),
 )
 
 bill = Table(
