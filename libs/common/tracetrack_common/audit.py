@@ -21,9 +21,10 @@ from tracetrack_common.domain.scans import Result, Scan
 _CLAIM_CHAIN = text("SELECT chain, seq, hash FROM audit_chain ORDER BY chain LIMIT 1 FOR UPDATE SKIP LOCKED")
 _CLAIM_BUSY_CHAIN = text("SELECT chain, seq, hash FROM audit_chain WHERE chain = :chain FOR UPDATE")
 _COUNT_CHAINS = text("SELECT count(*) FROM audit_chain")
-_ADVANCE_CHAIN = text("UPDATE audit_chain SET seq = :seq, hash = :hash WHERE chain = :chain")
-_INSERT_ROW = text(
-    "INSERT INTO audit_log (chain, seq, at, actor, action, object, before, after, request_id, address, hash)"
+# One statement, since every batch pays for the way to the database and back.
+_EXTEND_CHAIN = text(
+    "WITH advanced AS (UPDATE audit_chain SET seq = :seq, hash = :hash WHERE chain = :chain)"
+    " INSERT INTO audit_log (chain, seq, at, actor, action, object, before, after, request_id, address, hash)"
     " VALUES (:chain, :seq, :at, :actor, :action, :object, CAST(:before AS jsonb), CAST(:after AS jsonb),"
     " :request_id, :address, :hash)"
 )
@@ -84,8 +85,7 @@ def append(  # noqa: PLR0913 - an audit row has these columns
         "address": address,
     }
     row["hash"] = _hash(bytes(head.hash), row)
-    connection.execute(_INSERT_ROW, row)
-    connection.execute(_ADVANCE_CHAIN, {"chain": row["chain"], "seq": row["seq"], "hash": row["hash"]})
+    connection.execute(_EXTEND_CHAIN, row)
     return int(head.chain)
 
 

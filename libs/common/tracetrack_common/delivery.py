@@ -28,32 +28,27 @@ COMPLETE_FIELD = "complete"
 RANGES_SHOWN = 32
 """In each list of a reply: enough for any day that was not a disaster, and at most a kilobyte or so."""
 RANGES_KEPT = 4_096
-"""In a row. A device that counts by rule has a handful; one that counts wildly must not make every batch write megabytes.
-What is beyond is forgotten and shows as missing, which is the safe side: it is sent again and found to be there."""
+"""In a row. A device that counts by rule has a handful; one that counts wildly must not make every batch write
+megabytes. What is beyond is forgotten and shows as missing, the safe side: it is sent again and found to be there."""
 
 _LAST_COUNTER = 2**63 - 2
 """The last one that a range of eight-byte integers can end with."""
 _RANGE = re.compile(r"\[(\d+),(\d+)\)")
 
-_COLUMNS = (
-    "device_id, epoch, revision, CAST(applied_seqs AS text) AS applied_seqs, CAST(failed_seqs AS text) AS failed_seqs"
-)
-_GIVEN = (
-    "unnest(CAST(:devices AS int[]), CAST(:epochs AS int[]), CAST(:seqs AS int8multirange[]))"
-    " AS given (device_id, epoch, seqs)"
-)
 _ADD = (
     "INSERT INTO device_delivery AS kept (device_id, epoch, {column})"
-    f" SELECT device_id, epoch, seqs FROM {_GIVEN} ORDER BY device_id, epoch"
+    " SELECT device_id, epoch, seqs"
+    " FROM unnest(CAST(:devices AS int[]), CAST(:epochs AS int[]), CAST(:seqs AS int8multirange[]))"
+    " AS given (device_id, epoch, seqs) ORDER BY device_id, epoch"
     " ON CONFLICT (device_id, epoch) DO UPDATE"
     " SET {column} = kept.{column} + excluded.{column}, revision = kept.revision + 1"
     " WHERE NOT kept.{column} @> excluded.{column}"
-    f" RETURNING {_COLUMNS}"
+    " RETURNING *"
 )
 _ADD_APPLIED = text(_ADD.format(column="applied_seqs"))
 _ADD_FAILED = text(_ADD.format(column="failed_seqs"))
 _SELECT_GIVEN = text(
-    f"SELECT {_COLUMNS} FROM device_delivery"
+    "SELECT * FROM device_delivery"
     " WHERE (device_id, epoch) IN (SELECT * FROM unnest(CAST(:devices AS int[]), CAST(:epochs AS int[])))"
 )
 _TRIM = text(
@@ -62,11 +57,11 @@ _TRIM = text(
     " (SELECT unnest(applied_seqs) AS each ORDER BY each LIMIT :most) AS lowest),"
     " failed_seqs = (SELECT coalesce(range_agg(each), '{}') FROM"
     " (SELECT unnest(failed_seqs) AS each ORDER BY each LIMIT :most) AS lowest)"
-    f" WHERE device_id = :device_id AND epoch = :epoch RETURNING {_COLUMNS}"
+    " WHERE device_id = :device_id AND epoch = :epoch RETURNING *"
 )
-_SELECT_NEWEST = text(f"SELECT DISTINCT ON (device_id) {_COLUMNS} FROM device_delivery ORDER BY device_id, epoch DESC")
+_SELECT_NEWEST = text("SELECT DISTINCT ON (device_id) * FROM device_delivery ORDER BY device_id, epoch DESC")
 _SELECT_DEVICE = text(
-    f"SELECT {_COLUMNS} FROM device_delivery WHERE device_id = :device_id"
+    "SELECT * FROM device_delivery WHERE device_id = :device_id"
     " AND epoch < coalesce(CAST(:below AS bigint), 2147483648) ORDER BY epoch DESC LIMIT :limit"
 )
 
@@ -190,9 +185,9 @@ def mirror_every_device(redis: Redis, connection: Connection) -> int:
     return len(states)
 
 
-def document_of(value: bytes | None) -> bytes | None:
+def document_of(value: bytes) -> bytes:
     """Give the JSON document in a field of the mirror."""
-    return None if value is None else value.split(b" ", 2)[2]
+    return value.split(b" ", 2)[2]
 
 
 def delivery_document(delivery: Delivery) -> dict[str, Any]:
@@ -219,6 +214,7 @@ def _add(connection: Connection, statement: Any, scans: Iterable[Scan]) -> list[
     }
     given = {**keys, "seqs": text_array_literal([_multirange(gather(seqs)) for seqs in counters.values()])}
     found = [_arrived_of(row) for row in connection.execute(statement, given)]
+    # What was there already is not returned by the statement.
     if len(found) < len(counters):
         changed = {(each.device_id, each.epoch) for each in found}
         rows = connection.execute(_SELECT_GIVEN, keys)
@@ -246,6 +242,7 @@ def _arrived_of(row: Row[Any]) -> Arrived:
 
 
 def _ranges_of(multirange: str) -> list[Range]:
+    """Read a multirange, which the driver gives as text."""
     return [(int(first), int(end) - 1) for first, end in _RANGE.findall(multirange)]
 
 

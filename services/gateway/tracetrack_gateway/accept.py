@@ -5,12 +5,13 @@ timer and nothing is added when the gateway is idle; a single scan is a group of
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from redis import asyncio as aioredis
 from redis import exceptions as redis_errors
 
+from tracetrack_common import delivery
 from tracetrack_common.contracts import ScanSubmission, encode_submissions
 from tracetrack_common.errors import UnavailableError
 from tracetrack_common.ledger import LedgerKeys
@@ -47,7 +48,9 @@ class LedgerWriter:
         self._keys = LedgerKeys(queue)
         self._summon = summon
 
-    async def write(self, bodies: Sequence[tuple[bytes, bool]], ids: Sequence[tuple[str, str]]) -> None:
+    async def write(
+        self, bodies: Sequence[tuple[bytes, bool]], ids: Sequence[tuple[str, str]], devices: Sequence[int] = ()
+    ) -> Mapping[int, bytes]:
         """Write entries and the identities that are in them, all or nothing.
 
         Parameters
@@ -56,6 +59,13 @@ class LedgerWriter:
             The entries, each with whether somebody waits for its outcome.
         ids
             Pairs of an identity and the actor who sent it.
+        devices
+            The devices to look up in the same round trip.
+
+        Returns
+        -------
+        Mapping
+            What has arrived of each of these devices, as JSON; a device that the mirror does not know is left out.
 
         Raises
         ------
@@ -66,6 +76,8 @@ class LedgerWriter:
         for body, waited in bodies:
             pipeline.execute_command("XADD", self._keys.stream, "*", "e", body, *_WAITED[waited])
         pipeline.execute_command("HSET", self._keys.index, *[part for pair in ids for part in pair])
+        if devices:
+            pipeline.execute_command("HMGET", delivery.MIRROR_KEY, *devices)
         pipeline.exists(self._keys.draining)
         try:
             answers = await pipeline.execute()
@@ -76,6 +88,11 @@ class LedgerWriter:
             raise UnavailableError("The ledger does not take it; nothing was accepted, send it again.") from error
         if not answers[-1]:
             self._summon()
+        if not devices:
+            return {}
+        return {
+            device: delivery.document_of(value) for device, value in zip(devices, answers[-2], strict=True) if value
+        }
 
 
 @dataclass(slots=True)
@@ -83,7 +100,9 @@ class _Group:
     """What leaves with the next write."""
 
     submissions: list[ScanSubmission] = field(default_factory=list)
-    accepted: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    accepted: asyncio.Future[Mapping[int, bytes]] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
 
 
 class ScanAcceptor:
@@ -100,8 +119,13 @@ class ScanAcceptor:
         self._next: _Group | None = None
         self._flushing: asyncio.Task[None] | None = None
 
-    async def accept(self, submission: ScanSubmission) -> None:
+    async def accept(self, submission: ScanSubmission) -> bytes | None:
         """Accept the scans of one request; when this returns, they are in the ledger.
+
+        Returns
+        -------
+        bytes or None
+            What had arrived of their device when they were accepted, as JSON; None where nothing is known.
 
         Raises
         ------
@@ -115,23 +139,24 @@ class ScanAcceptor:
         if self._flushing is None:
             self._flushing = asyncio.create_task(self._flush())
         # A caller that gives up must not take the group's other requests with it.
-        await asyncio.shield(group.accepted)
+        known = await asyncio.shield(group.accepted)
+        return known.get(submission.scans[0].device_id or 0)
 
     async def _flush(self) -> None:
         try:
             while (group := self._next) is not None:
                 self._next = None
                 try:
-                    await self._write(group.submissions)
+                    known = await self._write(group.submissions)
                 except Exception as error:  # noqa: BLE001 - each waiting request raises it for itself
                     group.accepted.set_exception(error)
                     group.accepted.exception()
                 else:
-                    group.accepted.set_result(None)
+                    group.accepted.set_result(known)
         finally:
             self._flushing = None
 
-    async def _write(self, submissions: Sequence[ScanSubmission]) -> None:
+    async def _write(self, submissions: Sequence[ScanSubmission]) -> Mapping[int, bytes]:
         bodies: list[tuple[bytes, bool]] = []
         ids: list[tuple[str, str]] = []
         entry: list[ScanSubmission] = []
@@ -144,7 +169,8 @@ class ScanAcceptor:
             scans += len(submission.scans)
             ids += [(scan.scan_id, f"device:{scan.device_id}") for scan in submission.scans]
         bodies.append(_encode(entry))
-        await self._writer.write(bodies, ids)
+        devices = {each.scans[0].device_id or 0 for each in submissions}
+        return await self._writer.write(bodies, ids, list(devices))
 
 
 def _encode(entry: Sequence[ScanSubmission]) -> tuple[bytes, bool]:

@@ -12,6 +12,7 @@ class Action(Enum):
 
     SUBMIT_SCANS = auto()
     READ_SCANS = auto()
+    READ_DELIVERY = auto()
     READ_BAGS = auto()
     READ_BILLS = auto()
     CHANGE_BILLS = auto()
@@ -30,6 +31,7 @@ _BILLERS = frozenset({"biller", "admin"})
 PERMISSIONS: Mapping[Action, frozenset[str]] = {
     Action.SUBMIT_SCANS: frozenset({"device"}),
     Action.READ_SCANS: _BUSINESS,
+    Action.READ_DELIVERY: frozenset({"device"}),
     Action.READ_BAGS: _BUSINESS,
     Action.READ_BILLS: _BUSINESS,
     Action.CHANGE_BILLS: _BILLERS,

@@ -8,6 +8,7 @@ from tracetrack_common.db.session import Database
 from tracetrack_common.settings import Settings
 from tracetrack_gateway.authentication import Authenticator
 from tracetrack_gateway.commands import Commander
+from tracetrack_gateway.delivery import DeliveryReader
 from tracetrack_gateway.login import Login
 from tracetrack_gateway.metrics import Metrics
 from tracetrack_gateway.operations import Operations
@@ -27,7 +28,7 @@ class Gateway:
         As the environment gave them.
     redis, database
         Redis; Postgres, read-only.
-    authenticator, submitter, commander, login, reader, operations
+    authenticator, submitter, commander, login, reader, deliveries, operations
         The use cases.
     metrics
         What this process counts.
@@ -43,6 +44,7 @@ class Gateway:
     commander: Commander
     login: Login
     reader: Reader
+    deliveries: DeliveryReader
     operations: Operations
     metrics: Metrics
     replies: ReplyListener

@@ -16,8 +16,9 @@ from tracetrack_gateway import openapi, problems
 from tracetrack_gateway.accept import LedgerWriter, ScanAcceptor
 from tracetrack_gateway.authentication import Authenticator
 from tracetrack_gateway.commands import Commander
+from tracetrack_gateway.delivery import DeliveryReader
 from tracetrack_gateway.gateway import Gateway
-from tracetrack_gateway.handlers import bags, bills, eod, goods_returns, operations, people, scans
+from tracetrack_gateway.handlers import bags, bills, delivery, eod, goods_returns, operations, people, scans
 from tracetrack_gateway.hot_path import HotPath
 from tracetrack_gateway.login import Login
 from tracetrack_gateway.metrics import Metrics
@@ -54,6 +55,7 @@ def build_gateway(settings: Settings) -> Gateway:
         commander=commander,
         login=Login(database, commander, wait_s=settings.reply_timeout_s),
         reader=Reader(database, redis),
+        deliveries=DeliveryReader(database),
         operations=operations_,
         metrics=Metrics(operations_),
         replies=replies,
@@ -94,7 +96,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.gateway = gateway
     problems.install(app)
     openapi.install(app)
-    for module in (scans, bags, bills, goods_returns, eod, people, operations):
+    for module in (scans, delivery, bags, bills, goods_returns, eod, people, operations):
         app.include_router(module.router)
     return app
 

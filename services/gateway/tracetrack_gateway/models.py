@@ -18,12 +18,14 @@ from pydantic import (
 )
 
 from tracetrack_common.domain.codes import CODE_MAX_CHARS
+from tracetrack_gateway.delivery import Delivery
 
 SCANS_PER_BATCH = 1_000
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 _INT32_MAX = 2**31 - 1
-_INT63_MAX = 2**63 - 1
+_SEQ_MAX = 2**63 - 2
+"""The last counter that a range of eight-byte integers can end with."""
 
 Code = Annotated[str, Field(min_length=1, max_length=CODE_MAX_CHARS)]
 DeviceTime = Annotated[AwareDatetime, Field(ge=_EARLIEST, lt=_LATEST)]
@@ -84,6 +86,8 @@ def _check_iso_date(value: object) -> object:
 
 IsoDate = Annotated[date, BeforeValidator(_check_iso_date)]
 
+_DELIVERY = "for a device that counts its scans: what has arrived of its newest epoch; null when nothing is known"
+
 
 class _In(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -102,7 +106,7 @@ class ScanIn(_In):
     return_no: Code | None = Field(default=None, description="for `return`: the return the sack comes back on")
     scanned_at: DeviceTime = Field(description="the device's clock, with its zone")
     epoch: int | None = Field(default=None, ge=0, le=_INT32_MAX, description="the run the counter belongs to")
-    seq: int | None = Field(default=None, ge=0, le=_INT63_MAX, description="the device's counter")
+    seq: int | None = Field(default=None, ge=0, le=_SEQ_MAX, description="the device's counter")
 
     @model_validator(mode="after")
     def _check_target(self) -> Self:
@@ -161,6 +165,7 @@ class ScanQueued(BaseModel):
 
     scan_id: str
     status: Literal["queued"] = "queued"
+    delivery: Delivery | None = Field(default=None, description=_DELIVERY)
 
 
 class ScanDone(BaseModel):
@@ -177,6 +182,7 @@ class ScanDone(BaseModel):
     refers_to: str | None
     scanned_at: datetime | None = None
     received_at: datetime | None = None
+    delivery: Delivery | None = Field(default=None, description=_DELIVERY)
 
 
 class ItemError(BaseModel):
@@ -194,6 +200,7 @@ class BatchAccepted(BaseModel):
     accepted: int
     rejected: int
     errors: list[ItemError]
+    delivery: Delivery | None = Field(default=None, description=_DELIVERY)
     results: list[ScanDone | ScanQueued] | None = Field(default=None, description="under `Prefer: wait=N`")
 
 

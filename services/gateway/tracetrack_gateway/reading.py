@@ -19,6 +19,7 @@ from tracetrack_common.domain.scans import Kind, Outcome, Result, Scan
 from tracetrack_common.errors import InvalidInputError, NotFoundError, UnavailableError
 from tracetrack_common.ledger import LedgerKeys
 from tracetrack_gateway import storage
+from tracetrack_gateway.delivery import Delivery, newest_delivery
 from tracetrack_gateway.models import (
     BagEvent,
     BagOut,
@@ -60,13 +61,19 @@ class Reader:
         """
         # The ledger first: what leaves it between the two looks is in Postgres at the second.
         sender = await self._queued_by("scans", str(scan_id))
-        row = await self._read(lambda connection: storage.select_scan(connection, scan_id))
+
+        def read(connection: Connection) -> tuple[Row[Any] | None, dict[str, Delivery | None]]:
+            is_device = caller.kind == "device"
+            shown = {"delivery": newest_delivery(connection, caller.id)} if is_device else {}
+            return storage.select_scan(connection, scan_id), shown
+
+        row, delivery = await self._read(read)
         if row is not None and _may_see_scan(row, caller):
             scan, result = _scan_of(row)
-            document = outcome_document(scan, result)
+            document = outcome_document(scan, result) | delivery
             return ScanDone(**document, scanned_at=row.scanned_at, received_at=row.received_at)
         if row is None and sender is not None and (sender == caller.actor or _sees_all(caller)):
-            return ScanQueued(scan_id=str(scan_id), status="queued")  # set, so that the route shows it
+            return ScanQueued(scan_id=str(scan_id), status="queued", **delivery)  # set, so that the route shows it
         raise NotFoundError(f"There is no scan {scan_id}.")
 
     async def command(self, command_id: UUID, caller: Principal) -> CommandOut:

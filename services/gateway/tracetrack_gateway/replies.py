@@ -33,17 +33,17 @@ class Waiter:
 
     def __init__(self, ticket: str, count: int) -> None:
         self.ticket = ticket
-        self.outcomes: dict[int, Mapping[str, Any]] = {}
+        self.outcomes: dict[int, dict[str, Any]] = {}
         self._count = count
         self._complete = asyncio.Event()
 
-    def deliver(self, index: int, document: Mapping[str, Any]) -> None:
+    def deliver(self, index: int, document: dict[str, Any]) -> None:
         """Take an outcome."""
         self.outcomes[index] = document
         if len(self.outcomes) == self._count:
             self._complete.set()
 
-    async def wait(self, timeout_s: float) -> Mapping[int, Mapping[str, Any]]:
+    async def wait(self, timeout_s: float) -> Mapping[int, dict[str, Any]]:
         """Wait for all, at most so long; give those that came, by their index in the request."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._complete.wait(), timeout_s)
@@ -109,7 +109,7 @@ class ReplyListener:
                 log.warning("replies_interrupted", reason=str(error))
             await asyncio.sleep(_RECONNECT_PAUSE_S)
 
-    def _deliver(self, replies: Sequence[tuple[str, int, Mapping[str, Any]]]) -> None:
+    def _deliver(self, replies: Sequence[tuple[str, int, dict[str, Any]]]) -> None:
         for ticket, index, document in replies:
             if (waiter := self._waiting.get(ticket)) is not None:
                 waiter.deliver(index, document)

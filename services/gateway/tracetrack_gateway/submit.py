@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -46,11 +46,14 @@ class Submitted:
         What is wrong with the others.
     outcomes
         The outcomes that came while the caller waited, by their place in `accepted`.
+    delivery
+        What has arrived of the device's counters, ready to be written as JSON; None where nothing is known.
     """
 
     accepted: Sequence[str]
     errors: Sequence[Mapping[str, Any]]
     outcomes: Mapping[int, Mapping[str, Any]]
+    delivery: Any
 
 
 class ScanSubmitter:
@@ -134,16 +137,21 @@ class ScanSubmitter:
         if not scans:
             raise InvalidInputError("Not one scan of this batch is right; nothing was accepted.", errors=errors)
         submitted = await self._submit(scans, origin, wait_s)
-        return Submitted(submitted.accepted, errors, submitted.outcomes)
+        return replace(submitted, errors=errors)
 
     async def _submit(self, scans: Sequence[Scan], origin: Origin, wait_s: float) -> Submitted:
         ids = [scan.scan_id for scan in scans]
         if wait_s <= 0:
-            await self._acceptor.accept(ScanSubmission(origin, scans, None))
-            return Submitted(ids, (), {})
+            known = await self._acceptor.accept(ScanSubmission(origin, scans, None))
+            return Submitted(ids, (), {}, known and orjson.Fragment(known))
         with self._replies.expecting(len(scans)) as (waiter, reply_to):
-            await self._acceptor.accept(ScanSubmission(origin, scans, reply_to))
-            return Submitted(ids, (), await waiter.wait(wait_s))
+            known = await self._acceptor.accept(ScanSubmission(origin, scans, reply_to))
+            outcomes = await waiter.wait(wait_s)
+        delivery = known and orjson.Fragment(known)
+        for outcome in outcomes.values():
+            # In the order they came, so that the last one is the newest.
+            delivery = outcome.pop("delivery", delivery)
+        return Submitted(ids, (), outcomes, delivery)
 
 
 def _read_batch(body: bytes, principal: Principal, received_at: datetime, sent_at: str | None) -> _Checked:

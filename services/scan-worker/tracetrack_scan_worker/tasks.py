@@ -9,6 +9,7 @@ from celery import Celery
 from tracetrack_common.commands import CommandExecutor
 from tracetrack_common.credentials import mirror_all
 from tracetrack_common.db.partitions import ensure_partitions
+from tracetrack_common.delivery import mirror_every_device
 from tracetrack_common.drain import Handled
 from tracetrack_common.ledger import Entry, Ledger
 from tracetrack_common.worker import WorkerProcess
@@ -20,6 +21,7 @@ from tracetrack_scan_worker.people import enrol_device, mirror_device, mirror_se
 from tracetrack_scan_worker.scans import ScanHandler
 
 MIRROR_TASK = "commands.mirror_credentials"
+DELIVERY_MIRROR_TASK = "commands.mirror_delivery"
 
 
 class ScanWorkerProcess(WorkerProcess):
@@ -75,6 +77,11 @@ def register_tasks(app: Celery, process: ScanWorkerProcess) -> None:
     def mirror_credentials() -> None:
         with process.database.snapshot() as connection:
             mirror_all(process.redis, connection)
+
+    @app.task(name=DELIVERY_MIRROR_TASK, queue="commands")
+    def mirror_delivery() -> None:
+        with process.database.snapshot() as connection:
+            mirror_every_device(process.redis, connection)
 
     @app.task(name="commands.keep_partitions", queue="commands")
     def keep_partitions() -> None:

@@ -1,7 +1,7 @@
 """What arrived of a device's counters, and what did not: ranges of counters, and the answer that a device acts on.
 
-A device counts its scans from 1 in every epoch. It keeps a scan until its counter is known to have arrived for good: the
-scan is applied (refused ones too, since their outcome is recorded), or it is failed work that a person has to look at.
+A device counts its scans from 1 in every epoch. It keeps a scan until its counter is known to have arrived for good:
+the scan is applied (refused ones too, since their outcome is recorded), or it is failed work that a person looks at.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -124,16 +124,23 @@ def describe_delivery(epoch: int, applied: Sequence[Range], failed: Sequence[Ran
     """
     arrived = merge(sorted([*applied, *failed])) if failed else applied
     highest = arrived[-1][1] if arrived else 0
-    listed_through = highest
-    lists: list[list[Range]] = []
-    for found in (holes(arrived, FIRST_COUNTER, highest), subtract(failed, applied)):
-        shown: list[Range] = []
-        for each in found:
-            if len(shown) == most:
-                listed_through = min(listed_through, each[0] - 1)
-                break
-            shown.append(each)
-        lists.append(shown)
-    missing, still_failed = ([(low, min(high, listed_through)) for low, high in each if low <= listed_through] for each in lists)
+    missing, missing_through = _first(holes(arrived, FIRST_COUNTER, highest), most, highest)
+    still_failed, failed_through = _first(subtract(failed, applied), most, highest)
+    listed_through = min(missing_through, failed_through)
+    missing = _cut(missing, listed_through)
     applied_through = missing[0][0] - 1 if missing else listed_through
-    return Delivery(epoch, applied_through, missing, still_failed, listed_through, highest)
+    return Delivery(epoch, applied_through, missing, _cut(still_failed, listed_through), listed_through, highest)
+
+
+def _first(found: Iterable[Range], most: int, highest: int) -> tuple[list[Range], int]:
+    """Give the first so many ranges, and how far they tell everything."""
+    shown: list[Range] = []
+    for each in found:
+        if len(shown) == most:
+            return shown, each[0] - 1
+        shown.append(each)
+    return shown, highest
+
+
+def _cut(ranges: Iterable[Range], last: int) -> list[Range]:
+    return [(low, min(high, last)) for low, high in ranges if low <= last]

@@ -73,8 +73,8 @@ async def submit_scan(request: Request) -> Response:
     (scan_id,) = submitted.accepted
     outcome = submitted.outcomes.get(0)
     if outcome is not None:
-        return _json(outcome, 200)
-    return Response(b'{"scan_id":"%s","status":"queued"}' % scan_id.encode(), 202, media_type=JSON)
+        return _json({**outcome, "delivery": submitted.delivery}, 200)
+    return _json({"scan_id": scan_id, "status": "queued", "delivery": submitted.delivery}, 202)
 
 
 @router.post(
@@ -115,6 +115,7 @@ async def submit_batch(request: Request) -> Response:
         "accepted": len(submitted.accepted),
         "rejected": len({error["index"] for error in submitted.errors}),
         "errors": submitted.errors,
+        "delivery": submitted.delivery,
     }
     if wait_s:
         document["results"] = [

@@ -20,9 +20,7 @@ def upgrade() -> None:
         "device_delivery",
         sa.Column("device_id", sa.Integer(), nullable=False),
         sa.Column("epoch", sa.Integer(), nullable=False),
-        sa.Column(
-            "revision", sa.BigInteger(), server_default="1", nullable=False, comment="grows with every change"
-        ),
+        sa.Column("revision", sa.BigInteger(), server_default="1", nullable=False, comment="grows with every change"),
         sa.Column(
             "applied_seqs",
             postgresql.INT8MULTIRANGE(),
