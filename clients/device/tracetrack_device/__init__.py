@@ -1,0 +1,33 @@
+"""The reference client for devices that scan (docs/device-client.md)."""
+
+from tracetrack_device.asynchronous import AsyncDeviceClient
+from tracetrack_device.backoff import Backoff
+from tracetrack_device.client import DeviceClient, Habits
+from tracetrack_device.delivery import Delivery
+from tracetrack_device.errors import (
+    AwayError,
+    DeviceError,
+    JournalError,
+    JournalInUseError,
+    ProtocolError,
+    TokenRefusedError,
+)
+from tracetrack_device.journal import Journal
+from tracetrack_device.record import Record, State
+
+__all__ = [
+    "AsyncDeviceClient",
+    "AwayError",
+    "Backoff",
+    "Delivery",
+    "DeviceClient",
+    "DeviceError",
+    "Habits",
+    "Journal",
+    "JournalError",
+    "JournalInUseError",
+    "ProtocolError",
+    "Record",
+    "State",
+    "TokenRefusedError",
+]
