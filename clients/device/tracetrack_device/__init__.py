@@ -2,7 +2,7 @@
 
 from tracetrack_device.asynchronous import AsyncDeviceClient
 from tracetrack_device.backoff import Backoff
-from tracetrack_device.client import DeviceClient, Habits
+from tracetrack_device.client import DeviceClient
 from tracetrack_device.delivery import Delivery
 from tracetrack_device.errors import (
     AwayError,
@@ -14,6 +14,7 @@ from tracetrack_device.errors import (
 )
 from tracetrack_device.journal import Journal
 from tracetrack_device.record import Record, State
+from tracetrack_device.sender import Habits
 
 __all__ = [
     "AsyncDeviceClient",

@@ -143,20 +143,24 @@ class Journal:
                 (epoch,),
             )
 
-    def list_in(self, *states: State, after: int = 0, limit: int = -1) -> list[Record]:
-        """Give scans in these states, in order.
+    def list_in(self, *states: State) -> list[Record]:
+        """Give every scan in these states, in order."""
+        return self._select(f"state IN ({', '.join('?' * len(states))}) ORDER BY position", states)
+
+    def list_numbered(self, state: State, *, after: int = 0, limit: int) -> list[Record]:
+        """Give scans in a state that may be sent, in order.
 
         Parameters
         ----------
-        *states
+        state
             Which.
         after
             Only those behind this place.
         limit
-            At most so many; all when left out.
+            At most so many.
         """
-        marks = ", ".join("?" * len(states))
-        return self._select(f"state IN ({marks}) AND position > ? ORDER BY position LIMIT ?", (*states, after, limit))
+        condition = "state = ? AND position > ? AND epoch IS NOT NULL ORDER BY position LIMIT ?"
+        return self._select(condition, (state, after, limit))
 
     def look(self, scan_id: str) -> Record | None:
         """Give a scan; None when it is not here, or is no longer kept."""
@@ -165,7 +169,7 @@ class Journal:
 
     def has(self, *states: State) -> bool:
         """Tell whether any scan is in one of these states, without counting them."""
-        return any(self.list_in(state, limit=1) for state in states)
+        return any(self._select("state = ? LIMIT 1", (state,)) for state in states)
 
     def count(self, *states: State) -> int:
         """Count scans in these states."""
