@@ -40,6 +40,7 @@ MAY: Mapping[Route, frozenset[str]] = {
     ("POST", "/api/v1/eod/{business_date}"): BILLERS,
     ("GET", "/api/v1/commands/{command_id}"): frozenset({"dispatcher", "biller", "operator", "admin"}),
     ("GET", "/api/v1/devices"): frozenset({"admin"}),
+    ("GET", "/api/v1/devices/me/delivery"): frozenset({"device"}),
     ("POST", "/api/v1/devices"): frozenset({"admin"}),
     ("GET", "/api/stats"): frozenset({"biller", "operator", "admin"}),
     ("POST", "/api/v1/sessions"): ANYBODY,

@@ -44,7 +44,8 @@ def test_a_scan_that_is_not_waited_for_is_accepted_and_its_outcome_is_found_late
     scan = child_scan()
     with api.device() as device:
         accepted = send(device, scan)
-        assert (accepted.status_code, accepted.json()) == (202, {"scan_id": scan["scan_id"], "status": "queued"})
+        queued = {"scan_id": scan["scan_id"], "status": "queued", "delivery": None}
+        assert (accepted.status_code, accepted.json()) == (202, queued)
 
         address = f"/api/v1/scans/{scan['scan_id']}"
         done = eventually(lambda: (found := device.get(address).json())["status"] == "done" and found)
@@ -77,9 +78,10 @@ def test_a_wait_that_is_too_short_ends_with_queued_and_the_scan_stays_accepted(
         answer = send(device, scan, Prefer="wait=1")
 
         assert (answer.status_code, answer.json()["status"]) == (202, "queued")
-        assert device.get(f"/api/v1/scans/{scan['scan_id']}").json() == {"scan_id": scan["scan_id"], "status": "queued"}
+        queued = {"scan_id": scan["scan_id"], "status": "queued"}
+        assert device.get(f"/api/v1/scans/{scan['scan_id']}").json() == {**queued, "delivery": None}
         batch = device.post("/api/v1/scans/batch", json={"scans": [scan]}, headers={"Prefer": "wait=1"})
-        assert (batch.status_code, batch.json()["results"]) == (202, [{"scan_id": scan["scan_id"], "status": "queued"}])
+        assert (batch.status_code, batch.json()["results"]) == (202, [queued])
         with gateway.client(warehouse.device().token) as another:
             problem_of(another.get(f"/api/v1/scans/{scan['scan_id']}"), 404)
 
