@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PACKAGES := libs/common services/gateway services/scan-worker services/report-worker clients/device deploy/local
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url
-OWN := $(foreach name,common gateway scan-worker report-worker,--no-emit-package tracetrack-$(name))
+OWN := $(foreach name,common device gateway scan-worker report-worker,--no-emit-package tracetrack-$(name))
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "TraceTrack needs Python 3.11 or newer; set PYTHON=/path/to/python3.11"; exit 1; }

@@ -4,8 +4,7 @@ import random
 import signal
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracetrack_common.domain.delivery import describe_delivery, gather
-from tracetrack_device import Backoff, Delivery, Journal, JournalError, JournalInUseError, State
-from tracetrack_device.backoff import read_retry_after
+from tracetrack_device import Backoff, Delivery, Journal, JournalError, JournalInUseError, State, read_retry_after
 from tracetrack_device.identity import uuid7
 
 BODY = {"kind": "parent", "code": "SB00001"}
@@ -144,12 +142,20 @@ def test_a_pause_is_never_shorter_than_asked_for_nor_longer_than_it_may_be(
     assert retry_after_s <= pause_s <= retry_after_s + min(60, 0.5 * 2 ** min(tries, 16))
 
 
-def test_retry_after_is_read_as_seconds_or_as_a_date() -> None:
-    now = datetime(2026, 11, 23, 12, tzinfo=UTC)
-    assert read_retry_after("120", now) == 120
-    assert read_retry_after(format_datetime(now + timedelta(seconds=30), usegmt=True), now) == 30
-    assert read_retry_after(format_datetime(now - timedelta(seconds=30), usegmt=True), now) == 0
-    assert read_retry_after("soon", now) == read_retry_after(None, now) == 0
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        (None, 0),
+        ("3", 3),
+        (" 3 ", 3),
+        ("Mon, 23 Nov 2026 12:00:07 GMT", 7),
+        ("Mon, 23 Nov 2026 11:00:00 GMT", 0),
+        ("soon", 0),
+        ("-5", 0),
+    ],
+)
+def test_retry_after_is_read_as_seconds_or_as_a_date(header: str | None, seconds: float) -> None:
+    assert read_retry_after(header, datetime(2026, 11, 23, 12, tzinfo=UTC)) == seconds
 
 
 def test_identities_are_of_version_seven_and_differ() -> None:

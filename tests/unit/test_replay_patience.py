@@ -2,17 +2,12 @@
 
 import asyncio
 import random
-from datetime import UTC, datetime
 
 import httpx
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tracetrack_local.errors import LauncherError
-from tracetrack_local.replay.patience import MOST_DELAY_S, Patience, read_retry_after
-
-NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+from tracetrack_local.replay.patience import Patience
 
 
 class NoJitter(random.Random):
@@ -55,26 +50,3 @@ def test_a_busy_or_lost_gateway_is_asked_again() -> None:
 def test_patience_ends_in_a_sentence(trouble: int | httpx.TransportError, said: str) -> None:
     with pytest.raises(LauncherError, match=said):
         answer_in_turn(*[trouble] * 100_000, patience_s=0.01)
-
-
-@given(st.integers(0, 1000), st.floats(0, 3600), st.integers())
-def test_a_delay_is_never_shorter_than_asked_for_nor_much_longer(tries: int, asked_s: float, seed: int) -> None:
-    delay_s = Patience(random.Random(seed)).choose_delay(tries, asked_s)  # noqa: S311
-
-    assert asked_s <= delay_s <= asked_s + MOST_DELAY_S
-
-
-@pytest.mark.parametrize(
-    ("header", "seconds"),
-    [
-        (None, 0),
-        ("3", 3),
-        (" 3 ", 3),
-        ("Mon, 23 Nov 2026 12:00:07 GMT", 7),
-        ("Mon, 23 Nov 2026 11:00:00 GMT", 0),
-        ("soon", 0),
-        ("-5", 0),
-    ],
-)
-def test_retry_after_is_read_as_seconds_or_as_a_date(header: str | None, seconds: float) -> None:
-    assert read_retry_after(header, NOW) == seconds

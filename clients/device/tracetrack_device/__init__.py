@@ -1,7 +1,7 @@
 """The reference client for devices that scan (docs/device-client.md)."""
 
 from tracetrack_device.asynchronous import AsyncDeviceClient
-from tracetrack_device.backoff import Backoff
+from tracetrack_device.backoff import Backoff, read_retry_after
 from tracetrack_device.client import DeviceClient
 from tracetrack_device.delivery import Delivery
 from tracetrack_device.errors import (
@@ -31,4 +31,5 @@ __all__ = [
     "Record",
     "State",
     "TokenRefusedError",
+    "read_retry_after",
 ]

@@ -4,11 +4,11 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 import httpx
 
+from tracetrack_device import Backoff, read_retry_after
 from tracetrack_local.errors import LauncherError
 
 RETRIED_STATUSES: Final = frozenset(
@@ -42,7 +42,8 @@ class Patience:
     """
 
     def __init__(self, rng: random.Random | None = None, *, patience_s: float = PATIENCE_S) -> None:
-        self._rng = rng or random.Random()  # noqa: S311 - jitter is no secret
+        rng = rng or random.Random()  # noqa: S311 - jitter is no secret
+        self._backoff = Backoff(first_s=FIRST_DELAY_S, most_s=MOST_DELAY_S, rng=rng)
         self._patience_s = patience_s
         self.retries = 0
 
@@ -75,7 +76,7 @@ class Patience:
                 trouble = f"does not answer ({type(error).__name__})"
             now = loop.time()
             give_up_at = now + self._patience_s if give_up_at is None else give_up_at
-            delay_s = self.choose_delay(tries, retry_after_s)
+            delay_s = self._backoff.choose(tries, retry_after_s)
             if now + delay_s > give_up_at:
                 raise LauncherError(
                     f"The gateway {trouble}, for {self._patience_s:.0f} s now; see `tracetrack logs gateway`."
@@ -83,37 +84,3 @@ class Patience:
             tries += 1
             self.retries += 1
             await asyncio.sleep(delay_s)
-
-    def choose_delay(self, tries: int, retry_after_s: float) -> float:
-        """
-        Choose how long to wait, in seconds: never less than the gateway asked for, growing, and scattered.
-
-        Parameters
-        ----------
-        tries
-            How often it was tried again before.
-        retry_after_s
-            What the gateway asked for; 0 when it asked for nothing.
-        """
-        longest = min(MOST_DELAY_S, FIRST_DELAY_S * 2.0 ** min(tries, 16))
-        return retry_after_s + self._rng.uniform(0, longest)
-
-
-def read_retry_after(value: str | None, now: datetime) -> float:
-    """
-    Read a `Retry-After` header: seconds, or a date.
-
-    Returns
-    -------
-    float
-        Seconds to wait, never negative; 0 when there is no such header or it makes no sense.
-    """
-    if value is None:
-        return 0.0
-    if value.strip().isdecimal():
-        return float(value)
-    try:
-        at = parsedate_to_datetime(value)
-    except ValueError:
-        return 0.0
-    return max(0.0, (at.replace(tzinfo=at.tzinfo or UTC) - now).total_seconds())
