@@ -1,0 +1,140 @@
+"""The devices of a fault: the reference client, each with its own journal and one more of every 2xx it was given.
+
+Trusting devices never send again what was accepted. Whatever the server loses after its 2xx then stays lost, and shows.
+"""
+
+import json
+import random
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import httpx
+
+from tests.fault.waves import Wanted
+from tests.support.system import RunningSystem
+from tests.support.waiting import eventually
+from tracetrack_common.ids import uuid7
+from tracetrack_device import Backoff, DeviceClient, Habits
+
+BATCH = 20
+NEVER_S = 1e9
+ACCEPT_S = 120.0
+_WRITERS = 8
+
+
+def _enrol(admin: httpx.Client, name: str) -> str:
+    enrolled = admin.post("/api/v1/devices", json={"name": name, "area": "lucknow"})
+    assert enrolled.status_code == httpx.codes.CREATED, enrolled.text
+    return str(enrolled.json()["token"])
+
+
+class Receipts:
+    """A journal on disk of every scan that was accepted.
+
+    Parameters
+    ----------
+    path
+        The file: a line for each 2xx, with the identities it was for.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._accepted: set[str] = set()
+
+    def note(self, ids: Sequence[str]) -> None:
+        """Write down that these were accepted."""
+        with self._lock, self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(ids) + "\n")
+            self._accepted.update(ids)
+
+    def hear(self, answer: httpx.Response) -> None:
+        """Note what an answer to a batch accepted; a hook of a client."""
+        if answer.request.method != "POST" or not answer.is_success:
+            return
+        answer.read()
+        refused = {error["index"] for error in answer.json()["errors"]}
+        sent = json.loads(answer.request.content)["scans"]
+        self.note([scan["scan_id"] for index, scan in enumerate(sent) if index not in refused])
+
+    @property
+    def accepted(self) -> frozenset[str]:
+        """The identities of all scans that were accepted."""
+        with self._lock:
+            return frozenset(self._accepted)
+
+
+class Fleet:
+    """Devices that deliver from threads of their own until the block that opened them ends.
+
+    Parameters
+    ----------
+    system
+        Where they send to.
+    folder
+        Where their journals go.
+    size
+        How many.
+    resends
+        Whether they send again what was accepted and not applied, as devices in service do.
+    """
+
+    def __init__(self, system: RunningSystem, folder: Path, *, size: int, resends: bool) -> None:
+        self._system = system
+        self._folder = folder
+        self._resends = resends
+        self._size = size
+        self._clients: list[DeviceClient] = []
+        self.receipts = Receipts(folder / "accepted.jsonl")
+        self.wanted: dict[str, Wanted] = {}
+        name = f"{folder.name}-{uuid7().hex[-8:]}"
+        self.probe_token = ""
+        self.names = [f"{name}-{number}" for number in range(size)]
+        self.probe_name = f"{name}-probe"
+
+    @contextmanager
+    def at_work(self, admin: httpx.Client) -> Iterator["Fleet"]:
+        """Enrol the devices and have them deliver."""
+        with ExitStack() as stack:
+            self.probe_token = _enrol(admin, self.probe_name)
+            for name in self.names:
+                client = stack.enter_context(self._client(stack, name, _enrol(admin, name)))
+                stack.enter_context(client.delivering())
+                self._clients.append(client)
+            yield self
+
+    def _client(self, stack: ExitStack, name: str, token: str) -> DeviceClient:
+        http = stack.enter_context(httpx.Client(event_hooks={"response": [self.receipts.hear]}, trust_env=False))
+        retry = Backoff(first_s=0.1, most_s=0.5, rng=random.Random(name))  # noqa: S311 - jitter
+        resend_s = 2.0 if self._resends else NEVER_S
+        habits = Habits(
+            batch=BATCH, wait_s=0, ask_every_s=0.5, resend_after_s=resend_s, resend_most_s=max(10.0, resend_s), retry=retry
+        )
+        return DeviceClient(self._system.address, token, self._folder / f"{name}.journal", habits=habits, http=http)
+
+    def record(self, wave: Sequence[Sequence[Wanted]]) -> None:
+        """Have each device scan its part of a wave; returns when all of it is in the devices' journals."""
+
+        def scan(part: Sequence[Wanted], client: DeviceClient) -> list[tuple[str, Wanted]]:
+            return [(client.record(each.kind, each.code, parent_code=each.sack), each) for each in part]  # type: ignore[arg-type]
+
+        with ThreadPoolExecutor(_WRITERS) as pool:
+            for recorded in pool.map(scan, wave, self._clients):
+                self.wanted.update(recorded)
+
+    def await_accepted(self, *, within_s: float = ACCEPT_S) -> None:
+        """Wait until every scan that was recorded has its 2xx."""
+        eventually(lambda: len(self.receipts.accepted) >= len(self.wanted), within_s=within_s)
+
+    @property
+    def waiting(self) -> int:
+        """How many scans the devices do not know to be applied."""
+        return sum(client.waiting for client in self._clients)
+
+    @property
+    def size(self) -> int:
+        """How many devices there are."""
+        return self._size
