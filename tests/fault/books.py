@@ -6,13 +6,14 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
 from tests.fault.waves import CAPACITY, Wanted
 from tracetrack_common.db.session import Database
 from tracetrack_common.doctor.examination import examine
 from tracetrack_common.settings import Settings
 
+_REUSED = "id_reused"
 _CHECKS = ("ledgers", "counts", "tallies", "orphans", "effects", "audit")
 
 _SCANS = text(
@@ -42,6 +43,8 @@ class Balance:
         Scans that some device has a 2xx for.
     applied, refused, failed
         What became of the accepted ones.
+    reused
+        Identities that came again with other content, and stand as they came first.
     lost
         Accepted ones that are nowhere.
     doubled
@@ -53,7 +56,8 @@ class Balance:
     accepted: int
     applied: int
     refused: int
-    failed: int
+    failed: Counter[str]
+    reused: Collection[str]
     lost: int
     doubled: int
     unexplained: Sequence[str]
@@ -78,27 +82,25 @@ def balance(
     sacks = sorted({each.sack or each.code for each in wanted.values()})
     with closing(Database(settings, application_name="tests-books")) as database, database.snapshot() as connection:
         rows = {row.scan_id: row for row in connection.execute(_SCANS, {"devices": list(devices)})}
-        failed = _failed(connection, wanted)
+        reasons = [(row.scan_id, row.reason) for row in connection.execute(_FAILED, {"ids": list(wanted)})]
         links = [tuple(row) for row in connection.execute(_LINKS, {"sacks": sacks})]
         counts = {row.code: row.children for row in connection.execute(_SACKS, {"sacks": sacks})}
         too_many = int(connection.scalar(_TALLIES) or 0)
     held = Counter(parent for _, parent in links)
     in_too_many = sum(count - 1 for count in Counter(child for child, _ in links).values())
     miscounted = sum(max(0, counts[sack] - held[sack]) for sack in counts)
+    failed = {scan_id: reason for scan_id, reason in reasons if reason != _REUSED}
     by_outcome = Counter(row.outcome for scan_id, row in rows.items() if scan_id in accepted)
     return Balance(
         accepted=len(accepted),
         applied=by_outcome["applied"],
         refused=by_outcome.total() - by_outcome["applied"],
-        failed=len(failed),
+        failed=Counter(failed.values()),
+        reused={scan_id for scan_id, reason in reasons if reason == _REUSED},
         lost=len(set(accepted) - rows.keys() - failed.keys()),
         doubled=in_too_many + miscounted + max(0, too_many),
         unexplained=[*_oddities(rows, wanted, failed, held), *_findings(settings)],
     )
-
-
-def _failed(connection: Connection, wanted: Mapping[str, Wanted]) -> dict[str, str]:
-    return {row.scan_id: row.reason for row in connection.execute(_FAILED, {"ids": list(wanted)})}
 
 
 def _oddities(

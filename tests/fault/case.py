@@ -5,10 +5,9 @@ import random
 import statistics
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -17,10 +16,10 @@ from tests.fault.books import Balance, balance
 from tests.fault.fleet import Fleet
 from tests.fault.sabotage import find_process, standing_still
 from tests.fault.waves import Wanted, new_sack, plan_wave
-from tests.support.system import RunningSystem
+from tests.support.system import RunningSystem, scan_of
 from tests.support.waiting import eventually
 from tracetrack_common.celery_app import DRAIN_TASKS
-from tracetrack_common.ids import uuid7
+from tracetrack_common.db.session import Database
 from tracetrack_common.ledger import LedgerKeys
 
 BACKLOG = 1_000
@@ -143,23 +142,54 @@ class Case:
         self.await_empty(within_s=within_s)
         self.figures.empty_s.append(time.monotonic() - began)
 
+    def await_commands(self, count: int) -> None:
+        """Wait until so many commands wait."""
+        with self.system.redis() as redis:
+            eventually(lambda: redis.xlen(LedgerKeys("commands").stream) >= count)
+
     def await_empty(self, *, within_s: float = RECOVERY_S) -> None:
         """Wait until no ledger holds anything."""
         with self.system.redis() as redis:
             streams = [LedgerKeys(queue).stream for queue in DRAIN_TASKS]
             eventually(lambda: not any(redis.xlen(stream) for stream in streams), within_s=within_s)
 
+    @property
+    def lease_s(self) -> float:
+        """How long a worker's entry may stay untouched, in this system."""
+        return float(self.system.environment.get("TRACETRACK_LEASE_S", self.system.servers.lease_s))
+
+    def admin_token(self) -> str:
+        """Give the token of a new session of the first admin."""
+        with self.system.admin() as admin:
+            return admin.headers["Authorization"].removeprefix("Bearer ")
+
+    @contextmanager
+    def database(self) -> Iterator[Database]:
+        """Connect to the system's database, as the role that owns it."""
+        with closing(Database(self.system.servers, application_name="tests-fault")) as database:
+            yield database
+
+    def submit(self, kind: str, code: str, sack: str | None = None, *, wait_s: int = 0) -> httpx.Response:
+        """Submit a scan of its own and give the answer, a 2xx or 503; it is in the books."""
+        body = scan_of(kind, code, **({} if sack is None else {"parent_code": sack}))
+        self._probes[body["scan_id"]] = Wanted(kind, code, sack)
+        with self.system.client(self.fleet.probe_token) as device:
+            answer = device.post("/api/v1/scans", json=body, headers={"Prefer": f"wait={wait_s}"})
+        if answer.is_success:
+            self._probed.add(body["scan_id"])
+        return answer
+
+    def expect(self, body: Mapping[str, Any]) -> None:
+        """Have a scan that the test sends by itself in the books, as one that is accepted."""
+        self._probes[body["scan_id"]] = Wanted(body["kind"], body["code"], body.get("parent_code"))
+        self._probed.add(body["scan_id"])
+
     def probe(self, *, within_s: float = RECOVERY_S) -> float:
         """Send a scan, again and again, until its outcome comes; give the seconds the answering request took."""
         wanted = Wanted("parent", new_sack())
-        scan_id = str(uuid7())
+        body = scan_of(wanted.kind, wanted.code)
+        scan_id = body["scan_id"]
         self._probes[scan_id] = wanted
-        body = {
-            "scan_id": scan_id,
-            "kind": wanted.kind,
-            "code": wanted.code,
-            "scanned_at": datetime.now(UTC).isoformat(),
-        }
         with self.system.client(self.fleet.probe_token) as device:
             device.timeout = httpx.Timeout(_PROBE_TIMEOUT_S)
 
@@ -175,28 +205,31 @@ class Case:
 
             return eventually(ask, within_s=within_s)
 
-    def close_books(self, *, failed: Counter[str] | None = None) -> Balance:
+    def close_books(self, *, failed: Counter[str] | None = None, reused: bool = False) -> Balance:
         """Account for every scan, write the figures, and hold them to the promise.
 
         Parameters
         ----------
         failed
             Scans that must have become failed work, by reason; none when left out.
+        reused
+            Whether identities were sent again with other content.
         """
         self.await_empty()
         books = balance(
             self.system.servers,
             devices=[*self.fleet.names, self.fleet.probe_name],
-            accepted=self.fleet.receipts.accepted | self._probed,
+            accepted=self.fleet.receipts.accepted.keys() | self._probed,
             wanted={**self.fleet.wanted, **self._probes},
         )
         found = self.figures
         found.accepted, found.applied = books.accepted, books.applied
-        found.refused, found.failed = books.refused, books.failed
+        found.refused, found.failed = books.refused, books.failed.total()
         found.lost, found.doubled, found.unexplained = books.lost, books.doubled, len(books.unexplained)
-        assert books.failed == (failed or Counter()).total(), f"{books.failed} scans are failed work"
+        assert books.failed == (failed or Counter())
+        assert bool(books.reused) == reused
         assert (books.lost, books.doubled, list(books.unexplained)) == (0, 0, [])
-        assert books.accepted == books.applied + books.refused + books.failed
+        assert books.accepted == books.applied + books.refused + books.failed.total()
         return books
 
     def document(self) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import itertools
 import json
 import random
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,9 +16,13 @@ from tests.fault.fleet import Fleet
 from tests.support.system import RunningSystem
 
 REPORT = Path("build/fault.json")
+LOGS = Path("build/fault-logs")
 DEVICES = 6
 SHORT_LEASE_S = "2"
+FULL_TIMEOUT_S = 3_600
 SHORT, FULL = "short", "full"
+
+MakeCase = Callable[[RunningSystem, Fleet], Case]
 
 _figures = pytest.StashKey[list[Figures]]()
 _numbers = itertools.count(1)
@@ -35,8 +40,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the cases of the long form to it."""
+    """Leave the cases of the long form to it, and give it the time it takes."""
     if config.getoption("--fault-form") == FULL:
+        for item in items:
+            item.add_marker(pytest.mark.timeout(FULL_TIMEOUT_S))
         return
     left = [item for item in items if item.get_closest_marker("full")]
     if left:
@@ -67,6 +74,7 @@ def system(folder: Path, *, is_full: bool) -> Iterator[RunningSystem]:
         yield running
     finally:
         running.stop()
+        shutil.copytree(running.state_dir / "logs", LOGS, dirs_exist_ok=True)
 
 
 @pytest.fixture(scope="session")
@@ -76,7 +84,7 @@ def admin(system: RunningSystem) -> httpx.Client:
 
 
 @pytest.fixture
-def make_case(request: pytest.FixtureRequest, *, is_full: bool) -> Callable[[RunningSystem, Fleet], Case]:
+def make_case(request: pytest.FixtureRequest, *, is_full: bool) -> MakeCase:
     """Give what makes a test's case, on whatever system, and keeps its line for the table."""
 
     def make(system: RunningSystem, fleet: Fleet) -> Case:
@@ -99,7 +107,7 @@ def fleet(system: RunningSystem, admin: httpx.Client, folder: Path) -> Iterator[
 
 
 @pytest.fixture
-def case(make_case: Callable[[RunningSystem, Fleet], Case], system: RunningSystem, fleet: Fleet) -> Case:
+def case(make_case: MakeCase, system: RunningSystem, fleet: Fleet) -> Case:
     """Give the test's case on the system that most cases share."""
     return make_case(system, fleet)
 

@@ -6,10 +6,11 @@ Trusting devices never send again what was accepted. Whatever the server loses a
 import json
 import random
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import httpx
 
@@ -31,6 +32,13 @@ def _enrol(admin: httpx.Client, name: str) -> str:
     return str(enrolled.json()["token"])
 
 
+class Sent(NamedTuple):
+    """A scan as a device sent it, and the device's `Authorization`."""
+
+    by: str
+    body: Mapping[str, Any]
+
+
 class Receipts:
     """A journal on disk of every scan that was accepted.
 
@@ -43,13 +51,13 @@ class Receipts:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._accepted: set[str] = set()
+        self._accepted: dict[str, Sent] = {}
 
-    def note(self, ids: Sequence[str]) -> None:
+    def note(self, scans: Sequence["Sent"]) -> None:
         """Write down that these were accepted."""
         with self._lock, self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(ids) + "\n")
-            self._accepted.update(ids)
+            file.write(json.dumps([scan.body["scan_id"] for scan in scans]) + "\n")
+            self._accepted.update((scan.body["scan_id"], scan) for scan in scans)
 
     def hear(self, answer: httpx.Response) -> None:
         """Note what an answer to a batch accepted; a hook of a client."""
@@ -58,13 +66,14 @@ class Receipts:
         answer.read()
         refused = {error["index"] for error in answer.json()["errors"]}
         sent = json.loads(answer.request.content)["scans"]
-        self.note([scan["scan_id"] for index, scan in enumerate(sent) if index not in refused])
+        by = answer.request.headers["Authorization"]
+        self.note([Sent(by, scan) for index, scan in enumerate(sent) if index not in refused])
 
     @property
-    def accepted(self) -> frozenset[str]:
-        """The identities of all scans that were accepted."""
+    def accepted(self) -> Mapping[str, Sent]:
+        """All scans that were accepted, by their identities, in the order of their receipts."""
         with self._lock:
-            return frozenset(self._accepted)
+            return dict(self._accepted)
 
 
 class Fleet:
@@ -80,10 +89,15 @@ class Fleet:
         How many.
     resends
         Whether they send again what was accepted and not applied, as devices in service do.
+    address
+        Where they find the gateway, when it is not where the system says.
     """
 
-    def __init__(self, system: RunningSystem, folder: Path, *, size: int, resends: bool) -> None:
+    def __init__(
+        self, system: RunningSystem, folder: Path, *, size: int, resends: bool, address: str | None = None
+    ) -> None:
         self._system = system
+        self._address = address or system.address
         self._folder = folder
         self._resends = resends
         self._size = size
@@ -98,6 +112,8 @@ class Fleet:
     @contextmanager
     def at_work(self, admin: httpx.Client) -> Iterator["Fleet"]:
         """Enrol the devices and have them deliver."""
+        with self._system.client() as anyone:
+            eventually(lambda: anyone.get("/ready").is_success, within_s=ACCEPT_S)
         with ExitStack() as stack:
             self.probe_token = _enrol(admin, self.probe_name)
             for name in self.names:
@@ -113,7 +129,7 @@ class Fleet:
         habits = Habits(
             batch=BATCH, wait_s=0, ask_every_s=0.5, resend_after_s=resend_s, resend_most_s=max(10.0, resend_s), retry=retry
         )
-        return DeviceClient(self._system.address, token, self._folder / f"{name}.journal", habits=habits, http=http)
+        return DeviceClient(self._address, token, self._folder / f"{name}.journal", habits=habits, http=http)
 
     def record(self, wave: Sequence[Sequence[Wanted]]) -> None:
         """Have each device scan its part of a wave; returns when all of it is in the devices' journals."""

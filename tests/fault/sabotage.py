@@ -15,9 +15,14 @@ from tests.support.waiting import eventually
 WORKERS = ("scan-worker", "command-worker", "report-worker")
 
 
+def let_pass(seconds: float) -> None:
+    """Let a fault last; the one pause of this suite that waits for nothing."""
+    time.sleep(seconds)
+
+
 def at_some_moment(rng: random.Random, *, within_s: float) -> None:
-    """Let a moment come that the seed chooses; the one pause of this suite that waits for nothing."""
-    time.sleep(rng.uniform(0.0, within_s))
+    """Let a moment come that the seed chooses."""
+    let_pass(rng.uniform(0.0, within_s))
 
 
 def find_process(system: RunningSystem, name: str) -> psutil.Process:
