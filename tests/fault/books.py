@@ -26,7 +26,9 @@ _LINKS = text(
     " WHERE parent.code = ANY(:sacks)"
 )
 _SACKS = text("SELECT code, children FROM bag WHERE code = ANY(:sacks)")
-_FAILED = text("SELECT payload ->> 'scan_id' AS scan_id, reason FROM failed_work WHERE payload ->> 'scan_id' = ANY(:ids)")
+_FAILED = text(
+    "SELECT payload ->> 'scan_id' AS scan_id, reason FROM failed_work WHERE payload ->> 'scan_id' = ANY(:ids)"
+)
 _TALLIES = text(
     "SELECT coalesce(sum(CASE WHEN name LIKE 'scan.%' THEN value END), 0)"
     " - (SELECT count(*) FROM scan) AS too_many FROM tally"
@@ -113,7 +115,9 @@ def _oddities(
         for scan_id, row in rows.items()
         if scan_id in wanted and row.outcome not in wanted[scan_id].outcomes
     ]
-    odd += [f"scan {scan_id} is failed work ({reason}) and applied" for scan_id, reason in failed.items() if scan_id in rows]
+    odd += [
+        f"scan {scan_id} is failed work ({reason}) and applied" for scan_id, reason in failed.items() if scan_id in rows
+    ]
     meant = Counter(wanted[scan_id].sack for scan_id in rows if scan_id in wanted and wanted[scan_id].sack)
     odd += [
         f"sack {sack} holds {held[sack]} of {count}"

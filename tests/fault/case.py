@@ -79,7 +79,18 @@ class Figures:
         ]
 
 
-HEADINGS = ("case", "runs", "accepted", "failed work", "LOST", "DOUBLE", "UNEXPLAINED", "first success s", "empty s", "also")
+HEADINGS = (
+    "case",
+    "runs",
+    "accepted",
+    "failed work",
+    "LOST",
+    "DOUBLE",
+    "UNEXPLAINED",
+    "first success s",
+    "empty s",
+    "also",
+)
 
 
 def describe_s(times_s: Sequence[float]) -> str:

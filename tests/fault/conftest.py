@@ -67,7 +67,7 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def system(folder: Path, *, is_full: bool) -> Iterator[RunningSystem]:
-    """Every process, started as a user starts them; in the short form with a shorter lease, since each death costs one."""
+    """Every process, started as a user starts them; with a shorter lease in the short form, as each death costs one."""
     environment = {} if is_full else {"TRACETRACK_LEASE_S": SHORT_LEASE_S}
     running = RunningSystem(folder, environment=environment).start()
     try:

@@ -126,9 +126,7 @@ class Fleet:
         http = stack.enter_context(httpx.Client(event_hooks={"response": [self.receipts.hear]}, trust_env=False))
         retry = Backoff(first_s=0.1, most_s=0.5, rng=random.Random(name))  # noqa: S311 - jitter
         resend_s = 2.0 if self._resends else NEVER_S
-        habits = Habits(
-            batch=BATCH, wait_s=0, ask_every_s=0.5, resend_after_s=resend_s, resend_most_s=max(10.0, resend_s), retry=retry
-        )
+        habits = Habits(batch=BATCH, wait_s=0, resend_after_s=resend_s, resend_most_s=max(10.0, resend_s), retry=retry)
         return DeviceClient(self._address, token, self._folder / f"{name}.journal", habits=habits, http=http)
 
     def record(self, wave: Sequence[Sequence[Wanted]]) -> None:

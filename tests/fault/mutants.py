@@ -65,8 +65,11 @@ MUTANTS = (
     Mutant(
         "the ledger write before the 2xx",
         "services/gateway/tracetrack_gateway/accept.py",
-        "        known = await asyncio.shield(group.accepted)\n        return known.get(submission.scans[0].device_id or 0)\n",
-        "        return None\n",
+        """        known = await asyncio.shield(group.accepted)
+        return known.get(submission.scans[0].device_id or 0)
+""",
+        """        return None
+""",
         "test_redis.py::test_redis_restart",
     ),
     Mutant(
@@ -104,7 +107,9 @@ def main() -> int:
         console.print("the code as it is: every case must pass")
         as_it_is = run_cases(copy, [mutant.case for mutant in MUTANTS])
         table = Table("taken away", "case", "verdict", "s", "what the case said")
-        table.add_row("nothing", "all of these", "passes" if as_it_is.passed else "FAILS", f"{as_it_is.took_s:.0f}", as_it_is.said)
+        table.add_row(
+            "nothing", "all of these", "passes" if as_it_is.passed else "FAILS", f"{as_it_is.took_s:.0f}", as_it_is.said
+        )
         noticed = as_it_is.passed
         for mutant in MUTANTS:
             console.print(f"without {mutant.name}: {mutant.case} must fail")
@@ -121,7 +126,9 @@ def try_mutant(copy: Path, mutant: Mutant) -> Verdict:
     file = copy / mutant.file
     text = file.read_text(encoding="utf-8")
     if text.count(mutant.before) != 1:
-        raise SystemExit(f"{mutant.file} no longer holds, once, what the mutant «{mutant.name}» replaces: correct it here.")
+        raise SystemExit(
+            f"{mutant.file} no longer holds, once, what the mutant «{mutant.name}» replaces: correct it here."
+        )
     file.write_text(text.replace(mutant.before, mutant.after), encoding="utf-8")
     try:
         return run_cases(copy, [mutant.case])

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import httpx
 from sqlalchemy import text
 
-from tests.support.waiting import eventually
 from tests.fault.case import Case
+from tests.support.waiting import eventually
 from tracetrack_common.ids import uuid7
 
 PEOPLE = 8

@@ -53,7 +53,7 @@ class Proxy:
 
     @contextmanager
     def silent(self) -> Iterator[None]:
-        """Let nothing through in either direction, with every connection left open, as a firewall or a dead switch does."""
+        """Let nothing through in either direction with every connection left open, as a dead switch does."""
         self._run(self._set_flow(on=False))
         try:
             yield

@@ -1,4 +1,4 @@
-"""``python -m tests.fault.report``: put the figures of the last full run into `docs/reliability.md` and a chart beside it."""
+"""``make fault-report``: put the figures of the last full run into `docs/reliability.md`, and a chart beside it."""
 
 import html
 import json
@@ -6,9 +6,8 @@ import statistics
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from tests.fault.case import Figures, describe_s
+from tests.fault.case import HEADINGS, Figures, describe_s
 from tests.fault.conftest import FULL, REPORT
 
 PAGE = Path("docs/reliability.md")
@@ -16,7 +15,8 @@ CHART = Path("docs/reliability.svg")
 BEGIN, END = "<!-- figures: made by `make fault` -->", "<!-- end of figures -->"
 
 _LABEL, _PLOT, _ROW, _TOP = 330, 520, 20, 46
-_FIRST, _EMPTY = "#0b6e4f", "#b35c00"
+_FIRST, _EMPTY, _GRID = "#0b6e4f", "#b35c00", "#e5e5e5"
+_MOST_TICKS = 10
 
 
 def main() -> int:
@@ -39,13 +39,16 @@ def main() -> int:
 
 def render_table(figures: Sequence[Figures], seed: int) -> str:
     """Write the table in Markdown."""
-    total = {name: sum(getattr(each, name) for each in figures) for name in ("runs", "accepted", "lost", "doubled", "unexplained")}
+    total = {
+        name: sum(getattr(each, name) for each in figures)
+        for name in ("runs", "accepted", "lost", "doubled", "unexplained")
+    }
+    verdict = f"{total['lost']} lost, {total['doubled']} doubled, {total['unexplained']} unexplained"
     lines = [
-        f"Seed {seed}: {len(figures)} cases, {total['runs']:,} runs, {total['accepted']:,} accepted scans:"
-        f" **{total['lost']} lost, {total['doubled']} doubled, {total['unexplained']} unexplained.**",
+        f"Seed {seed}: {len(figures)} cases, {total['runs']:,} runs, {total['accepted']:,} scans: **{verdict}.**",
         "",
-        "| case | runs | accepted | failed work | lost | doubled | unexplained | first success, s | nothing waits, s | also |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        f"| {' | '.join(HEADINGS)} |",
+        "|---" * len(HEADINGS) + "|",
     ]
     lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in each.cells()) + " |" for each in figures]
     lines += ["", "What each case holds:", "", "| case | promise, and how it is broken |", "|---|---|"]
@@ -56,37 +59,50 @@ def render_table(figures: Sequence[Figures], seed: int) -> str:
 def render_chart(figures: Sequence[Figures]) -> str:
     """Draw, for each case, the median and the longest time to the first success and until nothing waited."""
     longest = max(max(each.empty_s) for each in figures)
-    step = next(step for step in (1, 2, 5, 10, 20, 50) if longest / step <= 10)  # noqa: PLR2004 - at most ten lines
+    step = next(step for step in (1, 2, 5, 10, 20, 50) if longest / step <= _MOST_TICKS)
     end = (int(longest / step) + 1) * step
     width, height = _LABEL + _PLOT + 30, _TOP + _ROW * len(figures) + 40
 
     def x(seconds: float) -> float:
         return _LABEL + seconds / end * _PLOT
 
-    parts: list[Any] = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="12">',
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="12">'
         f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
-        f'<text x="{_LABEL}" y="16" font-size="13" font-weight="bold">Seconds from the end of a fault</text>',
-        f'<circle cx="{_LABEL + 5}" cy="30" r="4" fill="{_FIRST}"/><text x="{_LABEL + 15}" y="34">first success</text>',
-        f'<circle cx="{_LABEL + 115}" cy="30" r="4" fill="{_EMPTY}"/><text x="{_LABEL + 125}" y="34">nothing waits any more</text>',
-        f'<text x="{_LABEL + 285}" y="34" fill="#555555">dot: median, line: to the longest</text>',
+        _text(_LABEL, 16, "Seconds from the end of a fault: dot, the median; line, to the longest", weight="bold"),
+        _dot(_LABEL + 5, 30, _FIRST, ""),
+        _text(_LABEL + 15, 34, "first success"),
+        _dot(_LABEL + 115, 30, _EMPTY, ""),
+        _text(_LABEL + 125, 34, "nothing waits any more"),
     ]
     for tick in range(0, end + 1, step):
-        parts.append(
-            f'<line x1="{x(tick):.1f}" x2="{x(tick):.1f}" y1="{_TOP}" y2="{height - 30}" stroke="#dddddd"/>'
-            f'<text x="{x(tick):.1f}" y="{height - 14}" text-anchor="middle" fill="#555555">{tick}</text>'
-        )
+        parts += [
+            _line(x(tick), x(tick), _TOP, height - 30, _GRID),
+            _text(x(tick), height - 14, str(tick), anchor="middle"),
+        ]
     for row, each in enumerate(figures):
         y = _TOP + _ROW * row + _ROW / 2
-        parts.append(f'<text x="{_LABEL - 8}" y="{y + 4}" text-anchor="end">{html.escape(each.case)}</text>')
+        parts.append(_text(_LABEL - 8, y + 4, each.case, anchor="end"))
         for offset, colour, times_s in ((-3, _FIRST, each.first_success_s), (4, _EMPTY, each.empty_s)):
-            middle = statistics.median(times_s)
-            parts.append(
-                f'<line x1="{x(middle):.1f}" x2="{x(max(times_s)):.1f}" y1="{y + offset}" y2="{y + offset}" stroke="{colour}"'
-                f' stroke-width="2"/><circle cx="{x(middle):.1f}" cy="{y + offset}" r="3.5" fill="{colour}">'
-                f"<title>{html.escape(each.case)}: {describe_s(times_s)} s</title></circle>"
-            )
+            middle = x(statistics.median(times_s))
+            parts += [
+                _line(middle, x(max(times_s)), y + offset, y + offset, colour),
+                _dot(middle, y + offset, colour, f"{each.case}: {describe_s(times_s)} s"),
+            ]
     return "\n".join([*parts, "</svg>", ""])
+
+
+def _text(x: float, y: float, text: str, *, anchor: str = "start", weight: str = "normal") -> str:
+    place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-weight="{weight}"'
+    return f"<text {place}>{html.escape(text)}</text>"
+
+
+def _line(x1: float, x2: float, y1: float, y2: float, colour: str) -> str:
+    return f'<line x1="{x1:.1f}" x2="{x2:.1f}" y1="{y1:.1f}" y2="{y2:.1f}" stroke="{colour}" stroke-width="2"/>'
+
+
+def _dot(x: float, y: float, colour: str, title: str) -> str:
+    return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{colour}"><title>{html.escape(title)}</title></circle>'
 
 
 if __name__ == "__main__":

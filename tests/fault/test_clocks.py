@@ -100,7 +100,7 @@ def test_gateway_a_day_behind(system: RunningSystem, admin: httpx.Client, make_c
 
 @pytest.mark.parametrize("years", [-30, 40])
 def test_device_years_off(case: Case, years: int) -> None:
-    """Promised: a scan is kept under its corrected time. Broken by a device whose clock, and so its ids, are years off."""
+    """Promised: a scan is kept under its corrected time. Broken by a device whose clock and ids are years off."""
     wrong = datetime.now(UTC) + timedelta(days=365 * years)
     for _ in case.runs(short=1, full=20):
         body = scan_of("parent", new_sack()) | {
@@ -129,7 +129,7 @@ def uuid7_at(at: datetime, bits: int) -> str:
 
 
 def test_beat_whose_clock_jumps(case: Case) -> None:
-    """Promised: one summary of each area and day. Broken by beats an hour ahead and two days behind, one after the other."""
+    """Promised: one summary of each area and day. Broken by beats an hour ahead and two days behind, in turn."""
     settings = settings_of(case.system)
     with standing_still(find_process(case.system, BEAT)):
         for run in case.runs(short=1, full=4):

@@ -11,7 +11,9 @@ from tracetrack_common.ids import uuid7
 BILLS = 60
 
 _BILLS = text("SELECT count(*) FROM bill WHERE destination = :destination")
-_AUDITED = text("SELECT count(*) FROM audit_log WHERE action = 'bill.create' AND after ->> 'destination' = :destination")
+_AUDITED = text(
+    "SELECT count(*) FROM audit_log WHERE action = 'bill.create' AND after ->> 'destination' = :destination"
+)
 
 
 @pytest.mark.parametrize("process", ["command-worker", "gateway", "valkey"])

@@ -26,7 +26,7 @@ def stopping_s(case: Case, process: str) -> float:
 
 @pytest.mark.parametrize("process", ["scan-worker", "gateway"])
 def test_term(case: Case, process: str) -> None:
-    """Promised: who is asked to stop finishes what it holds and ends within 30 s. Broken by SIGTERM into a backlog."""
+    """Promised: who is asked to stop finishes what it holds, within 30 s. Broken by SIGTERM into a backlog."""
     took_s = []
     for _ in case.runs(short=1, full=50):
         with case.backlog():
@@ -40,7 +40,7 @@ def test_term(case: Case, process: str) -> None:
 
 @pytest.mark.full
 def test_old_and_new_workers_side_by_side(case: Case) -> None:
-    """Promised: a rolling deploy loses nothing. Broken by a second worker that takes over while the first is stopped."""
+    """Promised: a rolling deploy loses nothing. Broken by a second worker that takes over from the first."""
     settings = case.system.servers.model_copy(update={"state_dir": case.system.state_dir})
     spec = next(spec for spec in worker_specs(settings) if spec.name == "scan-worker")
     spec = replace(spec, command=[part.replace("scans@%h", "new-scans@%h") for part in spec.command])

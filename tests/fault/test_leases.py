@@ -1,7 +1,7 @@
 """Who holds what: work that takes longer than its lease, and workers that stood still."""
 
-from collections.abc import Callable
-from typing import Any
+import time
+from typing import Any, cast
 
 from redis import Redis
 from sqlalchemy import text
@@ -18,12 +18,15 @@ LEASES = 1.6
 PROBE_S = 0.3
 
 
-def holder_of(redis: Redis, code: str) -> tuple[str, int] | None:
+def holder_of(redis: Redis, code: str) -> tuple[bytes, int] | None:
     """Give who holds the entry with a scan of this code, and how often it was handed out."""
-    for entry_id, fields in redis.xrange(STREAM):
+    entries = cast("list[tuple[bytes, dict[bytes, bytes]]]", redis.xrange(STREAM))
+    for entry_id, fields in entries:
         if code.encode() in fields[b"e"]:
-            pending = redis.xpending_range(STREAM, GROUP, min=entry_id, max=entry_id, count=1)
-            return (pending[0]["consumer"].decode(), pending[0]["times_delivered"]) if pending else None
+            held = cast(
+                "list[dict[str, Any]]", redis.xpending_range(STREAM, GROUP, min=entry_id, max=entry_id, count=1)
+            )
+            return (held[0]["consumer"], held[0]["times_delivered"]) if held else None
     return None
 
 
@@ -33,23 +36,24 @@ def test_work_that_takes_longer_than_its_lease(case: Case) -> None:
         sack, child = new_sack(), new_child()
         case.submit("parent", sack)
         case.await_empty()
-        with case.database() as database, case.system.redis() as redis:
-            with database.transaction() as connection:
-                connection.execute(text("SELECT FROM bag WHERE code = :code FOR UPDATE"), {"code": sack})
-                case.submit("child", child, sack)
-                await_held_back(connection, 1)
-                first = eventually(lambda: holder_of(redis, child))
-                look_for(case, LEASES * case.lease_s, lambda: holder_of(redis, child), first)
+        with case.database() as database, database.transaction() as connection:
+            connection.execute(text("SELECT FROM bag WHERE code = :code FOR UPDATE"), {"code": sack})
+            case.submit("child", child, sack)
+            await_held_back(connection, 1)
+            watch_holder(case, child)
         case.await_recovery()
     case.close_books()
 
 
-def look_for(case: Case, seconds: float, look: Callable[[], Any], expected: object) -> None:
-    """Hold that what is seen stays as it is, while the other worker is kept busy with scans of its own."""
-    for _ in range(max(1, round(seconds / PROBE_S))):
-        case.probe()
-        assert look() == expected
-        at_some_moment(case.rng, within_s=2 * PROBE_S)
+def watch_holder(case: Case, code: str) -> None:
+    """Hold that an entry stays with whoever has it, while the other workers are kept busy with scans of their own."""
+    with case.system.redis() as redis:
+        first = eventually(lambda: holder_of(redis, code))
+        until = time.monotonic() + LEASES * case.lease_s
+        while time.monotonic() < until:
+            case.probe()
+            assert holder_of(redis, code) == first
+            at_some_moment(case.rng, within_s=PROBE_S)
 
 
 def test_worker_that_stood_still(case: Case) -> None:

@@ -76,7 +76,7 @@ def wired_case(wired: Wired, make_case: MakeCase, tmp_path: Path) -> Iterator[Ca
 
 @pytest.mark.parametrize("link", ["postgres", "redis", "gateway"])
 def test_connections_cut(wired: Wired, wired_case: Case, link: str) -> None:
-    """Promised: a cut costs a repetition. Broken by resetting every connection on a link, again and again, under load."""
+    """Promised: a cut costs a repetition. Broken by resetting all connections of a link, again and again."""
     case = wired_case
     before = count_restarts(case.system, *WORKERS, "gateway")
     for _ in case.runs(short=1, full=10):

@@ -62,7 +62,7 @@ def test_redis_emptied(make_case: MakeCase, system: RunningSystem, admin: httpx.
 
 @pytest.mark.full
 def test_redis_hung(case: Case) -> None:
-    """Promised: a Redis that hangs is answered with 503 within 3 s, having accepted nothing. Broken by SIGSTOP, 30 s."""
+    """Promised: a Redis that hangs is answered with 503 within 3 s, nothing accepted. Broken by SIGSTOP, 30 s."""
     slowest_s = 0.0
     with nobody_exits(case):
         for _ in case.runs(short=1, full=2):
@@ -88,7 +88,7 @@ def refused_s(case: Case) -> float:
 
 @pytest.mark.full
 def test_redis_connections_killed(case: Case) -> None:
-    """Promised: nothing is lost with a connection. Broken by CLIENT KILL of every client, again and again, under load."""
+    """Promised: nothing is lost with a connection. Broken by CLIENT KILL of all, again and again, under load."""
     kills = 0
     with nobody_exits(case):
         for _ in case.runs(short=1, full=5):
@@ -108,7 +108,7 @@ def test_redis_full(case: Case) -> None:
     with nobody_exits(case):
         for _ in case.runs(short=1, full=3):
             with case.backlog(), case.system.redis() as redis:
-                before = redis.config_get("maxmemory")["maxmemory"]
+                before = str(redis.config_get("maxmemory")["maxmemory"])
                 case.send()
                 redis.config_set("maxmemory", 1 * MEGABYTE)
                 eventually(lambda: refused_s(case), within_s=FULL_S)

@@ -120,7 +120,7 @@ class RunningSystem:
             yield client
 
     def records(self) -> dict[str, ProcessRecord]:
-        """What its supervisor says of each process, by name."""
+        """Give what its supervisor says of each process, by name."""
         record = SupervisorRecord.load(self.state_dir)
         return {} if record is None else {each.name: each for each in record.processes}
 
