@@ -67,7 +67,7 @@ def render_chart(figures: Sequence[Figures]) -> str:
         return _LABEL + seconds / end * _PLOT
 
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="12">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif">',
         f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
         _text(_LABEL, 16, "Seconds from the end of a fault: dot, the median; line, to the longest", weight="bold"),
         _dot(_LABEL + 5, 30, _FIRST, ""),
@@ -93,7 +93,7 @@ def render_chart(figures: Sequence[Figures]) -> str:
 
 
 def _text(x: float, y: float, text: str, *, anchor: str = "start", weight: str = "normal") -> str:
-    place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-weight="{weight}"'
+    place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="12" font-weight="{weight}"'
     return f"<text {place}>{html.escape(text)}</text>"
 
 
