@@ -3,6 +3,7 @@
 from celery import Celery
 from kombu import Queue
 
+from tracetrack_common.broker import install_transport
 from tracetrack_common.settings import Settings
 
 QUEUES = ("scans", "commands", "imports", "reports", "mail")
@@ -16,6 +17,11 @@ DRAIN_TASKS = {"scans": "scans.drain", "commands": "commands.drain", "reports": 
 """The task that each ledger's summons names."""
 
 
+_PUBLISH_PATIENCE = {"max_retries": 1, "interval_start": 0}
+"""How a publisher without a connection tries to get one. By itself kombu takes 6 s to give up, and a drain that sends a
+summons may hold entries meanwhile."""
+
+
 def build_app(settings: Settings, *, name: str) -> Celery:
     """Build a service's Celery application.
 
@@ -26,6 +32,7 @@ def build_app(settings: Settings, *, name: str) -> Celery:
     name
         The application's name.
     """
+    install_transport()
     app = Celery(name, set_as_current=False)
     app.conf.update(
         broker_url=settings.redis_url.get_secret_value(),
@@ -55,6 +62,7 @@ def build_app(settings: Settings, *, name: str) -> Celery:
             "socket_connect_timeout": 5,
             "socket_keepalive": True,
             "health_check_interval": 25,
+            **_PUBLISH_PATIENCE,
         },
         timezone="UTC",
         enable_utc=True,
@@ -68,6 +76,11 @@ def build_publisher(settings: Settings, *, name: str) -> Celery:
     app.conf.update(
         task_publish_retry=False,
         broker_pool_limit=2,
-        broker_transport_options={"socket_timeout": 1, "socket_connect_timeout": 0.5, "socket_keepalive": True},
+        broker_transport_options={
+            "socket_timeout": 1,
+            "socket_connect_timeout": 0.5,
+            "socket_keepalive": True,
+            **_PUBLISH_PATIENCE,
+        },
     )
     return app
