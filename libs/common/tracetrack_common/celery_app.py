@@ -23,7 +23,7 @@ summons may hold entries meanwhile."""
 
 
 def build_app(settings: Settings, *, name: str) -> Celery:
-    """Build a service's Celery application.
+    """Build a service's Celery application; `docs/workers.md` has the reason for each setting.
 
     Parameters
     ----------
@@ -53,6 +53,7 @@ def build_app(settings: Settings, *, name: str) -> Celery:
         worker_max_tasks_per_child=10_000,
         worker_max_memory_per_child=400_000,
         worker_soft_shutdown_timeout=25.0,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_channel_error_retry=True,
