@@ -12,18 +12,19 @@ from redis import Redis
 from sqlalchemy import text
 
 from tests.support.ledgers import accept_body, accept_command, accept_scans, is_empty, let_lease_run_out, open_ledger
-from tests.support.scans import ORIGIN, child, filled
+from tests.support.scans import ORIGIN, Maker, child, filled, make_scan
 from tests.support.together import at_once
 from tests.support.waiting import eventually
 from tests.support.warehouse import Warehouse, executor
 from tracetrack_common import drain
 from tracetrack_common.db.session import Database, StateChangedError
-from tracetrack_common.domain.scans import Scan
+from tracetrack_common.delivery import MIRROR_KEY
+from tracetrack_common.domain.scans import Kind, Scan
 from tracetrack_common.drain import Drainer, Handled
 from tracetrack_common.ledger import Entry, Ledger
 from tracetrack_common.settings import Settings
 from tracetrack_common.sweeper import Sweeper
-from tracetrack_scan_worker.scans import ScanHandler
+from tracetrack_scan_worker.scans import POISON_DELIVERIES, SUSPECT_DELIVERIES, ScanHandler
 
 LEASE_S = 5.0
 
@@ -242,6 +243,115 @@ def cut_connections(warehouse: Warehouse, settings: Settings) -> int:
         ).all()
     other.close()
     return len(ended)
+
+
+def test_what_a_stopped_worker_goes_on_with_after_another_took_it_over_is_neither_lost_nor_done_twice(
+    warehouse: Warehouse, redis: Redis
+) -> None:
+    scans = filled("SB00001", 5)
+    accept_scans(redis, scans)
+    stopped, other = open_ledger(redis, consumer="stopped"), open_ledger(redis, consumer="other")
+    (held,) = stopped.take(1)
+    let_lease_run_out(redis, [held])
+    other.take_over(1)
+    suspect = replace(held, deliveries=SUSPECT_DELIVERIES)
+
+    handled = ScanHandler(warehouse.database, stopped, most=100).handle([suspect])
+    assert warehouse.value("SELECT count(*) FROM scan") == 5
+    stopped.settle([suspect], handled.ids, handled.replies)
+
+    ScanHandler(warehouse.database, other, most=100).handle([held])
+    assert warehouse.value("SELECT children FROM bag WHERE code = 'SB00001'") == 5
+    assert is_empty(redis)
+
+
+def test_a_redis_that_refuses_writes_for_a_moment_delays_settling_and_nothing_else(
+    warehouse: Warehouse, redis: Redis
+) -> None:
+    accept_scans(redis, filled("SB00001", 3))
+    ledger = open_ledger(redis)
+    handler = ScanHandler(warehouse.database, ledger, most=100)
+
+    def handle(entries: Sequence[Entry]) -> Handled:
+        handled = handler.handle(entries)
+        redis.replicaof("127.0.0.1", "1")
+        threading.Timer(0.3, lambda: redis.replicaof("NO", "ONE")).start()
+        return handled
+
+    assert Drainer(ledger, handle, summon=Summonses(), lease_s=LEASE_S).drain() == 1
+    assert is_empty(redis)
+
+
+def test_a_redis_that_goes_while_a_worker_works_ends_the_drain_and_the_work_is_found_done(
+    warehouse: Warehouse, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drain, "_SETTLE_PATIENCE_S", 0.0)
+    accept_scans(redis, filled("SB00001", 3))
+    ledger = open_ledger(redis, consumer="first")
+    handler = ScanHandler(warehouse.database, ledger, most=100)
+    held: list[Entry] = []
+
+    def handle(entries: Sequence[Entry]) -> Handled:
+        held.extend(entries)
+        redis.replicaof("127.0.0.1", "1")
+        return handler.handle(entries)
+
+    try:
+        assert Drainer(ledger, handle, summon=Summonses(), lease_s=LEASE_S).drain() == 0
+    finally:
+        redis.replicaof("NO", "ONE")
+    let_lease_run_out(redis, held)
+    drainer(warehouse.database, open_ledger(redis, consumer="second")).drain()
+
+    assert warehouse.value("SELECT children FROM bag WHERE code = 'SB00001'") == 3
+    assert warehouse.value("SELECT count(*) FROM failed_work") == 0
+    assert is_empty(redis)
+
+
+def test_a_full_redis_takes_what_frees_it(warehouse: Warehouse, redis: Redis) -> None:
+    device = warehouse.device()
+    scans = [
+        make_scan(Kind.PARENT, "SB00001", None, by=Maker(device_id=device.device_id), epoch=1, seq=1),
+        *filled("SB00002", 3),
+    ]
+    accept_scans(redis, scans)
+    ledger = open_ledger(redis)
+    handler = ScanHandler(warehouse.database, ledger, most=100)
+
+    limit = redis.config_get("maxmemory")["maxmemory"] or 0
+
+    def handle(entries: Sequence[Entry]) -> Handled:
+        redis.config_set("maxmemory", 1)
+        return handler.handle(entries)
+
+    try:
+        assert Drainer(ledger, handle, summon=Summonses(), lease_s=LEASE_S).drain() == 1
+    finally:
+        redis.config_set("maxmemory", limit)
+    assert is_empty(redis)
+    assert redis.hexists(MIRROR_KEY, str(device.device_id))
+
+
+def test_good_scans_are_not_failed_work_however_often_the_database_was_away(
+    warehouse: Warehouse, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drain, "SLICE_S", 0.05)
+    accept_scans(redis, filled("SB00001", 3))
+
+    def fail(_: Sequence[Entry]) -> Handled:
+        raise StateChangedError("the database is away")
+
+    ledger = open_ledger(redis)
+    held = ledger.take(1)
+    for _ in range(3 * POISON_DELIVERIES):
+        let_lease_run_out(redis, held)
+        Drainer(ledger, fail, summon=Summonses(), lease_s=LEASE_S).drain()
+    let_lease_run_out(redis, held)
+    monkeypatch.undo()
+    drainer(warehouse.database, ledger).drain()
+
+    assert warehouse.value("SELECT children FROM bag WHERE code = 'SB00001'") == 3
+    assert warehouse.value("SELECT count(*) FROM failed_work") == 0
 
 
 def test_drains_that_run_side_by_side_apply_everything_once(warehouse: Warehouse, redis: Redis) -> None:

@@ -89,6 +89,45 @@ def test_what_was_given_back_counts_as_never_tried(redis: Redis) -> None:
     assert [entry.deliveries for entry in other.take_over(10)] == [1]
 
 
+def test_a_worker_that_was_stopped_for_longer_than_its_lease_takes_nothing_back(redis: Redis) -> None:
+    stopped, other = open_ledger(redis, consumer="stopped"), open_ledger(redis, consumer="other")
+    accept_body(redis, b"a")
+    accept_body(redis, b"b")
+    taken, kept = stopped.take(2)
+    let_lease_run_out(redis, [taken])
+    other.take_over(1)
+
+    assert stopped.renew([taken, kept]) == 1
+    assert stopped.give_back([taken, kept]) == 1
+
+    pending = redis.xpending_range(LedgerKeys("scans").stream, "workers", "-", "+", 10)
+    assert [(each["consumer"], each["times_delivered"]) for each in pending] == [(b"other", 2), (b"stopped", 0)]
+
+
+def test_an_entry_that_was_taken_over_is_not_split_by_who_had_it_before(redis: Redis) -> None:
+    stopped, other = open_ledger(redis, consumer="stopped"), open_ledger(redis, consumer="other")
+    accept_body(redis, b"ab")
+    (entry,) = stopped.take(1)
+    let_lease_run_out(redis, [entry])
+    other.take_over(1)
+
+    assert not stopped.split(entry, [b"a", b"b"])
+    assert redis.xlen(LedgerKeys("scans").stream) == 1
+
+    assert other.split(entry, [b"a", b"b"])
+    assert not stopped.split(entry, [b"a", b"b"])
+    assert bodies(other.take(10)) == [b"a", b"b"]
+
+
+def test_what_is_held_no_longer_is_renewed_by_nobody(redis: Redis) -> None:
+    ledger = open_ledger(redis)
+    accept_body(redis, b"a")
+    ledger.settle(held := ledger.take(1), [], {})
+
+    assert ledger.renew(held) == 0
+    assert is_empty(redis)
+
+
 def test_what_was_settled_is_gone_with_its_identities_and_those_who_wait_are_told(redis: Redis) -> None:
     ledger = open_ledger(redis)
     accept_body(redis, b"a", ids=["id-1", "id-2"])

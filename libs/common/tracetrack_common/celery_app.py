@@ -3,6 +3,7 @@
 from celery import Celery
 from kombu import Queue
 
+from tracetrack_common.broker import install_transport
 from tracetrack_common.settings import Settings
 
 QUEUES = ("scans", "commands", "imports", "reports", "mail")
@@ -16,8 +17,13 @@ DRAIN_TASKS = {"scans": "scans.drain", "commands": "commands.drain", "reports": 
 """The task that each ledger's summons names."""
 
 
+_PUBLISH_PATIENCE = {"max_retries": 1, "interval_start": 0}
+"""How a publisher without a connection tries to get one. By itself kombu takes 6 s to give up, and a drain that sends a
+summons may hold entries meanwhile."""
+
+
 def build_app(settings: Settings, *, name: str) -> Celery:
-    """Build a service's Celery application.
+    """Build a service's Celery application; `docs/workers.md` has the reason for each setting.
 
     Parameters
     ----------
@@ -26,6 +32,7 @@ def build_app(settings: Settings, *, name: str) -> Celery:
     name
         The application's name.
     """
+    install_transport()
     app = Celery(name, set_as_current=False)
     app.conf.update(
         broker_url=settings.redis_url.get_secret_value(),
@@ -46,6 +53,7 @@ def build_app(settings: Settings, *, name: str) -> Celery:
         worker_max_tasks_per_child=10_000,
         worker_max_memory_per_child=400_000,
         worker_soft_shutdown_timeout=25.0,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_channel_error_retry=True,
@@ -55,6 +63,7 @@ def build_app(settings: Settings, *, name: str) -> Celery:
             "socket_connect_timeout": 5,
             "socket_keepalive": True,
             "health_check_interval": 25,
+            **_PUBLISH_PATIENCE,
         },
         timezone="UTC",
         enable_utc=True,
@@ -68,6 +77,11 @@ def build_publisher(settings: Settings, *, name: str) -> Celery:
     app.conf.update(
         task_publish_retry=False,
         broker_pool_limit=2,
-        broker_transport_options={"socket_timeout": 1, "socket_connect_timeout": 0.5, "socket_keepalive": True},
+        broker_transport_options={
+            "socket_timeout": 1,
+            "socket_connect_timeout": 0.5,
+            "socket_keepalive": True,
+            **_PUBLISH_PATIENCE,
+        },
     )
     return app

@@ -65,7 +65,7 @@ _SELECT_DEVICE = text(
     " AND epoch < coalesce(CAST(:below AS bigint), 2147483648) ORDER BY epoch DESC LIMIT :limit"
 )
 
-_MIRROR_NEWER = """
+_MIRROR_NEWER = """#!lua flags=allow-oom
 for i = 1, #ARGV, 4 do
   local kept = redis.call('HGET', KEYS[1], ARGV[i])
   local epoch, revision = string.match(kept or '-1 -1', '^(%-?%d+) (%-?%d+)')

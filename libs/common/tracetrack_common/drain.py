@@ -2,11 +2,13 @@
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ReadOnlyError, RedisError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from tracetrack_common.db.session import is_transient
 from tracetrack_common.delivery import Mirrored
@@ -26,6 +28,10 @@ IDLE_MS = 1_000
 It stays below the time the sign «somebody is draining» lives."""
 LINGER_S = 0.02
 """How long entries that nobody waits for may gather: a transaction over more scans costs each of them less."""
+_REDIS_AWAY = (RedisConnectionError, RedisTimeoutError, ReadOnlyError)
+_SETTLE_PATIENCE_S = 5.0
+"""How long settling is tried again while Redis is away: a restart takes a second or two, and then whoever waits for the
+outcome is told in time."""
 _BACKOFF_FIRST_S = 0.05
 _BACKOFF_MOST_S = 2.0
 
@@ -44,7 +50,7 @@ class Handled:
         What has arrived of the devices concerned, for the mirror.
     """
 
-    ids: Iterable[str] = ()
+    ids: Collection[str] = ()
     replies: Mapping[str, bytes] = field(default_factory=dict)
     deliveries: Collection[Mirrored] = ()
 
@@ -76,17 +82,27 @@ class Drainer:
         self._handle = handle
         self._summon = summon
         self._lease_s = lease_s
+        self._settled = 0
 
     def drain(self) -> int:
-        """Handle what waits, for at most `SLICE_S`.
+        """Handle what waits, for at most `SLICE_S`, or until Redis goes away.
+
+        What is held then stays in the ledger and is taken over when the lease has run out: applied if it was not, and
+        found applied if only settling it failed.
 
         Returns
         -------
         int
             How many entries were settled.
         """
-        deadline = time.monotonic() + SLICE_S
-        settled = 0
+        self._settled = 0
+        try:
+            self._drain(time.monotonic() + SLICE_S)
+        except _REDIS_AWAY as error:
+            log.warning("drain_interrupted", reason=str(error), settled=self._settled)
+        return self._settled
+
+    def _drain(self, deadline: float) -> None:
         taken_over_at = helped_at = 0.0
         while (now := time.monotonic()) < deadline:
             entries = []
@@ -95,26 +111,29 @@ class Drainer:
                 taken_over_at = 0.0 if entries else now
             entries = entries or self._gather() or self._take(last_look=True)
             if not entries:
-                return settled
+                return
             if len(entries) >= ENTRIES_PER_LOOK and now - helped_at > HELP_INTERVAL_S:
                 self._summon()
                 helped_at = now
             if not self._settle(entries, deadline):
-                return settled
-            settled += len(entries)
+                return
+            self._settled += len(entries)
         self._summon()
-        return settled
 
     def _gather(self) -> list[Entry]:
         """Take what waits; where nobody waits for the outcome, let it grow for a moment first."""
         entries = taken = self._take(block_ms=IDLE_MS)
-        if 0 < len(taken) < ENTRIES_PER_LOOK and not any(entry.waited for entry in taken):
-            time.sleep(LINGER_S)
-            taken = self._take()
-            entries += taken
-        while len(taken) == ENTRIES_PER_LOOK and sum(len(entry.body) for entry in entries) < BYTES_PER_TRANSACTION:
-            taken = self._take()
-            entries += taken
+        try:
+            if 0 < len(taken) < ENTRIES_PER_LOOK and not any(entry.waited for entry in taken):
+                time.sleep(LINGER_S)
+                taken = self._take()
+                entries += taken
+            while len(taken) == ENTRIES_PER_LOOK and sum(len(entry.body) for entry in entries) < BYTES_PER_TRANSACTION:
+                taken = self._take()
+                entries += taken
+        except _REDIS_AWAY as error:
+            # What was taken before can be applied all the same; left alone it would wait until its lease has run out.
+            log.warning("drain_gathers_no_more", reason=str(error), entries=len(entries))
         return entries
 
     def _take(self, *, block_ms: int | None = None, last_look: bool = False) -> list[Entry]:
@@ -130,6 +149,12 @@ class Drainer:
         except ResponseError as error:
             self._renew_group(error)
             return []
+
+    def _give_back(self, entries: Sequence[Entry]) -> None:
+        try:
+            self._ledger.give_back(entries)
+        except ResponseError as error:
+            self._renew_group(error)
 
     def _renew_group(self, error: ResponseError) -> None:
         """Make the consumer group again where it is missing: on first use, or after Redis was emptied."""
@@ -149,13 +174,29 @@ class Drainer:
                         raise
                     log.warning("drain_retried", reason=str(error).splitlines()[0], entries=len(entries))
                     if time.monotonic() + pause_s > deadline:
-                        self._ledger.give_back(entries)
+                        self._give_back(entries)
                         return False
                     time.sleep(pause_s)
                     pause_s = min(pause_s * 2, _BACKOFF_MOST_S)
                 else:
-                    self._ledger.settle(entries, handled.ids, handled.replies, handled.deliveries)
+                    self._settle_handled(entries, handled)
                     return True
+
+    def _settle_handled(self, entries: Sequence[Entry], handled: Handled) -> None:
+        """Settle what has committed; once more or never makes no difference to what it did."""
+        pause_s = _BACKOFF_FIRST_S
+        give_up_at = time.monotonic() + _SETTLE_PATIENCE_S
+        while True:
+            try:
+                self._ledger.settle(entries, handled.ids, handled.replies, handled.deliveries)
+            except _REDIS_AWAY as error:
+                if time.monotonic() + pause_s > give_up_at:
+                    raise
+                log.warning("settle_retried", reason=str(error), entries=len(entries))
+                time.sleep(pause_s)
+                pause_s = min(pause_s * 2, _BACKOFF_MOST_S)
+            else:
+                return
 
     @contextmanager
     def _lease_kept(self, entries: Sequence[Entry]) -> Iterator[None]:

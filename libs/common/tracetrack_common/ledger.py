@@ -23,6 +23,37 @@ DRAINING_TTL_MS = 2_000
 """How long the sign «somebody is draining» outlives a drainer that died; a summons that was not sent because of it is
 made up for by the sweeper."""
 
+_RENEW_HELD = """
+local group, consumer = ARGV[1], ARGV[2]
+local held = 0
+for i = 4, #ARGV do
+  if #redis.call('XPENDING', KEYS[1], group, ARGV[i], ARGV[i], 1, consumer) > 0 then
+    if ARGV[3] == 'as if never tried' then
+      redis.call('XCLAIM', KEYS[1], group, consumer, 0, ARGV[i], 'RETRYCOUNT', 0, 'JUSTID')
+    else
+      redis.call('XCLAIM', KEYS[1], group, consumer, 0, ARGV[i], 'JUSTID')
+    end
+    held = held + 1
+  end
+end
+return held
+"""
+"""Renews the lease on those entries that the consumer still holds: a worker that was stopped for longer than its lease
+must not take back what another has taken over."""
+
+_SPLIT_HELD = """
+local group, consumer, entry = ARGV[1], ARGV[2], ARGV[3]
+if #redis.call('XPENDING', KEYS[1], group, entry, entry, 1, consumer) == 0 then
+  return 0
+end
+for i = 4, #ARGV do
+  redis.call('XADD', KEYS[1], '*', 'e', ARGV[i])
+end
+redis.call('XACK', KEYS[1], group, entry)
+redis.call('XDEL', KEYS[1], entry)
+return 1
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class LedgerKeys:
@@ -185,19 +216,31 @@ class Ledger:
         )
         return [_entry_of(entry_id, fields, deliveries[entry_id] + 1) for entry_id, fields in claimed]
 
-    def renew(self, entries: Iterable[Entry]) -> None:
-        """Renew the lease on entries this worker holds."""
-        ids: list[Any] = [entry.entry_id for entry in entries]
-        if ids:
-            self._redis.xclaim(self.keys.stream, GROUP, self._consumer, min_idle_time=0, message_ids=ids, justid=True)
+    def renew(self, entries: Iterable[Entry]) -> int:
+        """Renew the lease on the entries that this worker still holds.
 
-    def give_back(self, entries: Iterable[Entry]) -> None:
-        """Leave entries to whoever comes next, as if they had not been tried: the fault was not theirs."""
+        Returns
+        -------
+        int
+            How many those are.
+        """
+        return self._renew_held(entries)
+
+    def give_back(self, entries: Iterable[Entry]) -> int:
+        """Leave entries to whoever comes next, as if they had not been tried: the fault was not theirs.
+
+        Returns
+        -------
+        int
+            How many of them this worker still held.
+        """
+        return self._renew_held(entries, "as if never tried")
+
+    def _renew_held(self, entries: Iterable[Entry], attempts: str = "") -> int:
         ids: list[Any] = [entry.entry_id for entry in entries]
-        if ids:
-            self._redis.xclaim(
-                self.keys.stream, GROUP, self._consumer, min_idle_time=0, message_ids=ids, retrycount=0, justid=True
-            )
+        if not ids:
+            return 0
+        return cast("int", self._redis.eval(_RENEW_HELD, 1, self.keys.stream, GROUP, self._consumer, attempts, *ids))
 
     def settle(
         self,
@@ -231,7 +274,7 @@ class Ledger:
             pipeline.publish(channel, message)
         pipeline.execute()
 
-    def split(self, entry: Entry, bodies: Sequence[bytes]) -> None:
+    def split(self, entry: Entry, bodies: Sequence[bytes]) -> bool:
         """Replace an entry by several smaller ones at the end of the stream, all at once.
 
         Parameters
@@ -240,13 +283,14 @@ class Ledger:
             An entry this worker holds.
         bodies
             The messages that take its place.
+
+        Returns
+        -------
+        bool
+            Whether that was done; not where another worker has taken the entry over.
         """
-        pipeline: Pipeline = self._redis.pipeline(transaction=True)
-        for body in bodies:
-            pipeline.xadd(self.keys.stream, {"e": body})
-        pipeline.xack(self.keys.stream, GROUP, entry.entry_id)
-        pipeline.xdel(self.keys.stream, entry.entry_id)
-        pipeline.execute()
+        arguments: list[Any] = [GROUP, self._consumer, entry.entry_id, *bodies]
+        return bool(self._redis.eval(_SPLIT_HELD, 1, self.keys.stream, *arguments))
 
     def is_draining(self) -> bool:
         """Tell whether a worker is draining this ledger right now."""

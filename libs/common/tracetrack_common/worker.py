@@ -1,13 +1,18 @@
 """What every worker process holds, and how its drains and its sweeper are put together."""
 
 import os
+import signal
 import socket
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any
 
+from billiard.process import active_children
 from celery import Celery, signals
+from kombu.exceptions import OperationalError
 from redis import Redis
+from redis.exceptions import RedisError
 
 from tracetrack_common.celery_app import DRAIN_TASKS
 from tracetrack_common.db.session import Database
@@ -15,10 +20,16 @@ from tracetrack_common.drain import Drainer, Handled
 from tracetrack_common.garbage import settle_garbage_collection
 from tracetrack_common.ids import uuid7
 from tracetrack_common.ledger import Entry, Ledger
-from tracetrack_common.log import configure_logging
+from tracetrack_common.log import configure_logging, get_logger
 from tracetrack_common.redis_client import connect_worker
 from tracetrack_common.settings import Settings
 from tracetrack_common.sweeper import Sweeper
+
+log = get_logger(__name__)
+
+STOP_S = 28.0
+"""When a worker that was told to stop ends whatever it still does: after Celery's own patience of 25 s, before the 30 s
+it has. A pool process that waits for a Postgres that hangs hears no other signal."""
 
 
 class WorkerProcess:
@@ -74,10 +85,13 @@ class WorkerProcess:
 
 
 def summoner(app: Celery, queue: str) -> Callable[[], None]:
-    """Give what sends a summons for a queue's ledger."""
+    """Give what sends a summons for a queue's ledger; one that cannot be sent is made up for by the sweeper's next."""
 
     def summon() -> None:
-        app.send_task(DRAIN_TASKS[queue], queue=queue, ignore_result=True)
+        try:
+            app.send_task(DRAIN_TASKS[queue], queue=queue, ignore_result=True, retry=False)
+        except (OperationalError, RedisError, OSError) as error:
+            log.warning("summons_not_sent", queue=queue, reason=str(error))
 
     return summon
 
@@ -132,6 +146,11 @@ def install_worker_signals(
         for sweeper in sweepers:
             sweeper.stop()
 
+    def stop_in_time(**_: Any) -> None:
+        watchdog = threading.Timer(STOP_S, _end_now)
+        watchdog.daemon = True
+        watchdog.start()
+
     def settle_process(**_: Any) -> None:
         settle_garbage_collection()
 
@@ -140,4 +159,14 @@ def install_worker_signals(
     signals.setup_logging.connect(setup_logging, weak=False)
     signals.worker_process_init.connect(settle_process, weak=False)
     signals.worker_ready.connect(start_sweeper, weak=False)
+    signals.worker_shutting_down.connect(stop_in_time, weak=False)
     signals.worker_shutting_down.connect(stop_sweeper, weak=False)
+
+
+def _end_now() -> None:
+    """End this process and its pool; what the pool held is taken over when its lease has run out."""
+    log.error("worker_ended_in_its_work", after_s=STOP_S)
+    for child in active_children():
+        if child.pid is not None:
+            os.kill(child.pid, signal.SIGKILL)
+    os._exit(1)

@@ -3,26 +3,40 @@
 `celery -A tracetrack_report_worker.main:app worker -Q reports`, and `… beat`.
 """
 
+from celery.schedules import schedule
+
 from tracetrack_common.celery_app import build_app
 from tracetrack_common.settings import Settings
 from tracetrack_common.worker import install_worker_signals
+from tracetrack_report_worker.clockwork import ForgetfulScheduler, steady_clock
 from tracetrack_report_worker.tasks import TICK_TASK, ReportWorkerProcess, register_tasks
 
 _MINUTE_S = 60.0
 _HOUR_S = 3600.0
 
 _settings = Settings()
+_clock = steady_clock()
 app = build_app(_settings, name="tracetrack-report-worker")
 app.conf.beat_schedule = {
-    # Every minute, since Postgres decides what is due: a tick that is missed or doubled costs nothing.
-    "make-due-summaries": {"task": TICK_TASK, "schedule": _MINUTE_S, "options": {"queue": "reports"}},
+    # Often, since Postgres decides what is due: a tick that is missed or doubled costs nothing.
+    "make-due-summaries": {
+        "task": TICK_TASK,
+        "schedule": schedule(_settings.eod_tick_s, nowfun=_clock),
+        "options": {"queue": "reports"},
+    },
     "mirror-credentials": {
         "task": "commands.mirror_credentials",
-        "schedule": _MINUTE_S,
+        "schedule": schedule(_MINUTE_S, nowfun=_clock),
         "options": {"queue": "commands"},
     },
-    "keep-partitions": {"task": "commands.keep_partitions", "schedule": _HOUR_S, "options": {"queue": "commands"}},
+    "keep-partitions": {
+        "task": "commands.keep_partitions",
+        "schedule": schedule(_HOUR_S, nowfun=_clock),
+        "options": {"queue": "commands"},
+    },
 }
+app.conf.beat_scheduler = ForgetfulScheduler
+# Also how often beat's file is touched, which is what a health check looks at.
 app.conf.beat_max_loop_interval = 5
 register_tasks(app, ReportWorkerProcess(_settings, name="tracetrack-report-worker"))
 install_worker_signals(app, _settings, process="report-worker", queues=("reports",))

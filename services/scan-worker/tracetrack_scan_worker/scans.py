@@ -100,8 +100,7 @@ class ScanHandler:
             for offset, scan in enumerate(each.scans)
         ]
         if len(singles) > 1:
-            self._split(entry, singles)
-            return []
+            return [] if self._split(entry, singles) else submissions
         (single,) = singles
         if entry.deliveries >= POISON_DELIVERIES and not self._applier.was_applied(single.scans[0].scan_id):
             ids.append(single.scans[0].scan_id)
@@ -111,12 +110,18 @@ class ScanHandler:
             return []
         return submissions
 
-    def _split(self, entry: Entry, singles: Sequence[ScanSubmission]) -> None:
-        """Cut an entry up, once: handling its neighbours may be tried again and again while the database is away."""
-        if entry.entry_id not in self._split_entries:
-            log.warning("entry_split", entry=entry.entry_id.decode(), scans=len(singles), deliveries=entry.deliveries)
-            self._ledger.split(entry, [encode_submissions([single]) for single in singles])
-            self._split_entries.append(entry.entry_id)
+    def _split(self, entry: Entry, singles: Sequence[ScanSubmission]) -> bool:
+        """Cut an entry up, once: handling its neighbours may be tried again and again while the database is away.
+
+        One that another worker has taken over is not cut up; its scans must then be applied before it is settled.
+        """
+        if entry.entry_id in self._split_entries:
+            return True
+        if not self._ledger.split(entry, [encode_submissions([single]) for single in singles]):
+            return False
+        log.warning("entry_split", entry=entry.entry_id.decode(), scans=len(singles), deliveries=entry.deliveries)
+        self._split_entries.append(entry.entry_id)
+        return True
 
     def _apply(
         self, scans: Sequence[Scan], origins: Sequence[Origin], deliveries: dict[int, Mirrored]
