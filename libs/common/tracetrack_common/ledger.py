@@ -6,12 +6,13 @@ works; an entry whose holder died is taken over by the next one that asks. The C
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
 from redis import Redis
 from redis.client import Pipeline
-from redis.exceptions import ResponseError
+from redis.exceptions import RedisError, ResponseError
 
 from tracetrack_common import delivery
 from tracetrack_common.delivery import Mirrored
@@ -194,6 +195,33 @@ class Ledger:
             self._redis.xclaim(
                 self.keys.stream, GROUP, self._consumer, min_idle_time=0, message_ids=ids, retrycount=0, justid=True
             )
+
+    def blame(self, answering: Collection[Entry], entries: Iterable[Entry]) -> None:
+        """Have only some of the entries held answer for what happens next.
+
+        Should this process die, those count as handed out once more, and the others as if they had not been taken. A
+        Redis that does not answer leaves the counts as they are.
+
+        Parameters
+        ----------
+        answering
+            What is tried next.
+        entries
+            All that this worker holds, as they were taken.
+        """
+        pipeline: Pipeline = self._redis.pipeline(transaction=True)
+        for entry in entries:
+            pipeline.xclaim(
+                self.keys.stream,
+                GROUP,
+                self._consumer,
+                min_idle_time=0,
+                message_ids=[entry.entry_id],
+                retrycount=entry.deliveries if entry in answering else entry.deliveries - 1,
+                justid=True,
+            )
+        with suppress(RedisError):
+            pipeline.execute()
 
     def settle(
         self,

@@ -1,10 +1,12 @@
 """Handling the entries of the scans' ledger: decode, apply, reply; what cannot be applied goes to failed work."""
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import orjson
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
 
 from tracetrack_common import failed_work
 from tracetrack_common.contracts import (
@@ -19,11 +21,11 @@ from tracetrack_common.contracts import (
 )
 from tracetrack_common.db.session import Database, is_transient
 from tracetrack_common.delivery import Mirrored, add_failed
-from tracetrack_common.domain.scans import Outcome, Result, Scan
+from tracetrack_common.domain.scans import Result, Scan
 from tracetrack_common.drain import ENTRIES_PER_LOOK, Handled
 from tracetrack_common.ledger import Entry, Ledger
 from tracetrack_common.log import get_logger
-from tracetrack_scan_worker.apply import Applier
+from tracetrack_scan_worker.apply import ID_REUSED, Applier
 
 log = get_logger(__name__)
 
@@ -31,6 +33,7 @@ SUSPECT_DELIVERIES = 3
 """An entry whose holder died so often is cut into single scans, so that a scan that kills its worker stands alone."""
 POISON_DELIVERIES = 6
 """A single scan whose holder died so often is failed work; far above what unlucky kills bring about."""
+ID_REUSED_DETAIL = "the scan_id was used before with other content"
 
 
 class ScanHandler:
@@ -63,10 +66,31 @@ class ScanHandler:
         """
         ids: list[str] = []
         deliveries: dict[int, Mirrored] = {}
+        replies = Replies()
+        suspects = [entry for entry in entries if entry.deliveries >= SUSPECT_DELIVERIES]
+        if suspects:
+            # A database that hangs until the worker is killed is nobody's fault: it is asked before any turn begins.
+            self._ledger.blame((), entries)
         submissions: list[ScanSubmission] = []
         for entry in entries:
-            submissions += self._read(entry, ids, deliveries)
-        replies = Replies()
+            read = self._read(entry, ids, deliveries)
+            if entry in suspects:
+                self._ledger.blame([entry], entries)
+                self._handle_together(read, ids, deliveries, replies)
+            else:
+                submissions += read
+        if suspects:
+            self._ledger.blame([entry for entry in entries if entry not in suspects], entries)
+        self._handle_together(submissions, ids, deliveries, replies)
+        return Handled(ids, replies.messages(), deliveries.values())
+
+    def _handle_together(
+        self,
+        submissions: Sequence[ScanSubmission],
+        ids: list[str],
+        deliveries: dict[int, Mirrored],
+        replies: Replies,
+    ) -> None:
         for portion in _portions(submissions, self._most):
             scans = [scan for _, _, scan in portion]
             results = self._apply(scans, [submission.origin for submission, _, _ in portion], deliveries)
@@ -80,7 +104,6 @@ class ScanHandler:
             for scan, document in last_told.values():
                 if (delivery := deliveries.get(scan.device_id or 0)) is not None:
                     document["delivery"] = orjson.Fragment(delivery.document)
-        return Handled(ids, replies.messages(), deliveries.values())
 
     def _read(self, entry: Entry, ids: list[str], deliveries: dict[int, Mirrored]) -> list[ScanSubmission]:
         """Decode an entry; one that nobody can read, or that keeps killing its workers, is set aside.
@@ -90,7 +113,7 @@ class ScanHandler:
         try:
             submissions = decode_submissions(entry.body)
         except UnreadableEntryError as error:
-            self._fail({"body": entry.body.decode(errors="replace")}, "unreadable", str(error), entry.deliveries)
+            self._fail_unreadable(entry, error)
             return []
         if entry.deliveries < SUSPECT_DELIVERIES:
             return submissions
@@ -103,7 +126,8 @@ class ScanHandler:
             self._split(entry, singles)
             return []
         (single,) = singles
-        if entry.deliveries >= POISON_DELIVERIES and not self._applier.was_applied(single.scans[0].scan_id):
+        applied = self._applier.was_applied(single.scans[0].scan_id)
+        if entry.deliveries >= POISON_DELIVERIES and not applied:
             ids.append(single.scans[0].scan_id)
             detail = "every worker that took it died"
             failed = self._fail_scan(single.scans[0], single.origin, "worker_died", detail, entry.deliveries)
@@ -119,7 +143,12 @@ class ScanHandler:
             self._split_entries.append(entry.entry_id)
 
     def _apply(
-        self, scans: Sequence[Scan], origins: Sequence[Origin], deliveries: dict[int, Mirrored]
+        self,
+        scans: Sequence[Scan],
+        origins: Sequence[Origin],
+        deliveries: dict[int, Mirrored],
+        *,
+        last_try: bool = False,
     ) -> list[Result | None]:
         """Apply scans together; when that fails for good, in halves, until the one at fault stands alone."""
         first_origins: dict[str, Origin] = {}
@@ -131,8 +160,11 @@ class ScanHandler:
             if is_transient(error):
                 raise
             if len(scans) == 1:
+                if isinstance(error, IntegrityError) and not last_try:
+                    # A constraint decided: against this scan, or for another transaction that was faster.
+                    return self._apply(scans, origins, deliveries, last_try=True)
                 log.exception("scan_failed", scan_id=scans[0].scan_id)
-                detail = f"{type(error).__name__}: {error}"
+                detail = failed_work.describe(error)
                 _note(deliveries, self._fail_scan(scans[0], origins[0], "not_applicable", detail, attempts=1))
                 return [None]
             middle = len(scans) // 2
@@ -140,25 +172,34 @@ class ScanHandler:
             return first_half + self._apply(scans[middle:], origins[middle:], deliveries)
         _note(deliveries, applied.deliveries)
         for scan, origin, result in zip(scans, origins, applied.results, strict=True):
-            if result.outcome is Outcome.ID_REUSED:
-                detail = "the scan_id was used before with other content"
-                _note(deliveries, self._fail_scan(scan, origin, "id_reused", detail, attempts=1))
+            if result is ID_REUSED:
+                _note(deliveries, self._fail_scan(scan, origin, "id_reused", ID_REUSED_DETAIL, attempts=1))
         return list(applied.results)
 
     def _fail_scan(self, scan: Scan, origin: Origin, reason: str, detail: str, attempts: int) -> list[Mirrored]:
-        """Keep a scan as failed work; its device need not send it again."""
-        message = encode_submissions([ScanSubmission(origin, [scan], None)])
-        payload = {"scan_id": scan.scan_id, "body": message.decode()}
-        return self._fail(payload, reason, detail, attempts, scans=[scan])
+        with self._database.transaction() as connection:
+            return keep_failed(connection, scan, origin, reason, detail, attempts)
 
-    def _fail(
-        self, payload: Mapping[str, Any], reason: str, detail: str, attempts: int, *, scans: Sequence[Scan] = ()
-    ) -> list[Mirrored]:
+    def _fail_unreadable(self, entry: Entry, error: UnreadableEntryError) -> None:
         with self._database.transaction() as connection:
             failed_work.insert(
-                connection, queue="scans", reason=reason, detail=detail, payload=payload, attempts=attempts
+                connection,
+                queue="scans",
+                reason="unreadable",
+                detail=str(error),
+                payload={"body": entry.body.decode(errors="replace")},
+                attempts=entry.deliveries,
             )
-            return add_failed(connection, scans)
+
+
+def keep_failed(
+    connection: Connection, scan: Scan, origin: Origin, reason: str, detail: str, attempts: int
+) -> list[Mirrored]:
+    """Keep a scan as failed work with the request it came in; its device need not send it again."""
+    message = encode_submissions([ScanSubmission(origin, [scan], None)])
+    payload = {"scan_id": scan.scan_id, "body": message.decode()}
+    failed_work.insert(connection, queue="scans", reason=reason, detail=detail, payload=payload, attempts=attempts)
+    return add_failed(connection, [scan])
 
 
 def _note(deliveries: dict[int, Mirrored], newer: Iterable[Mirrored]) -> None:
