@@ -303,6 +303,14 @@ class CompleteIn(_In):
     reason: LongText | None = Field(default=None, description="needed to complete it short")
 
 
+class DiscardIn(_In):
+    """Why a piece of failed work shall never be done."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"reason": "a test device, enrolled by mistake"}})
+
+    reason: Annotated[str, Field(min_length=3, max_length=500, pattern=r"^[^\x00]*\S[^\x00]*$")]
+
+
 class ReturnIn(_In):
     """A return to open."""
 

@@ -59,7 +59,7 @@ class ScanRoad:
                 )
             outcomes = [result.outcome.value for result in results]
         counts = sorted(Counter(outcomes).items())
-        return f"{len(scans):,} scans: " + ", ".join(f"{count:,} {outcome}" for outcome, count in counts)
+        return ", ".join(f"{count:,} {outcome}" for outcome, count in counts) or "nothing was in it"
 
     def follow_up(self, body: bytes) -> None:
         """Tell the devices what has arrived, and take the scans out of the ledger's index where they are left."""
