@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.faults import refusing
+from tests.support.faults import failing_first, refusing
 from tests.support.gateway import Api, problem_of
 from tests.support.scans import INDORE, ORIGIN, Maker, child, make_scan
 from tests.support.system import scan_of
@@ -138,6 +138,15 @@ def test_a_replay_that_fails_again_leaves_the_piece_open_and_says_why(
     assert operator.post(f"{LIST}/{failed_id}/replay").json()["state"] == "replayed"
 
 
+def test_a_replay_that_a_constraint_decided_against_for_another_transaction_is_tried_once_more(
+    api: Api, device: httpx.Client, operator: httpx.Client
+) -> None:
+    failed_id = failed_of(api, fail_scan(api, device)["scan_id"])
+
+    with failing_first(api.warehouse, "scan", "RAISE EXCEPTION 'faster' USING ERRCODE = '23505'", times=1):
+        assert operator.post(f"{LIST}/{failed_id}/replay").json()["state"] == "replayed"
+
+
 def test_of_operators_who_replay_at_once_one_does_it_and_the_others_are_told_who(
     api: Api, device: httpx.Client
 ) -> None:
@@ -227,7 +236,7 @@ def test_a_reused_identity_stays_refused_until_it_is_discarded(
         assert said.endswith("a gun with a bad clock battery")
 
 
-@pytest.mark.parametrize("reason", ["", "no", "   ", "x" * 501, "\x00" * 5], ids=repr)
+@pytest.mark.parametrize("reason", ["", "no", " no ", "     ", "x" * 501, "\x00" * 5], ids=repr)
 def test_a_discard_needs_a_reason(api: Api, device: httpx.Client, operator: httpx.Client, reason: str) -> None:
     scan = fail_scan(api, device)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
 
 from tracetrack_common import failed_work
 from tracetrack_common.commands import CommandExecutor
@@ -157,9 +158,15 @@ def give_up(connection: Connection, command: Command) -> TraceTrackError:
 
 
 def _attempt(redo: Callable[[], str], failed_id: Any) -> str | Exception:
-    """Do a piece once more; give what became of it, or what it failed with when no retry would cure that."""
+    """Do a piece; give what became of it, or what it failed with when no retry would cure that.
+
+    Where a constraint decided, another transaction may have been faster: once more sees what that one did.
+    """
     try:
-        return redo()
+        try:
+            return redo()
+        except IntegrityError:
+            return redo()
     except TraceTrackError:
         raise
     except Exception as error:

@@ -14,6 +14,7 @@ from pydantic import (
     Field,
     JsonValue,
     SecretStr,
+    StringConstraints,
     model_validator,
 )
 
@@ -308,7 +309,9 @@ class DiscardIn(_In):
 
     model_config = ConfigDict(json_schema_extra={"example": {"reason": "a test device, enrolled by mistake"}})
 
-    reason: Annotated[str, Field(min_length=3, max_length=500, pattern=r"^[^\x00]*\S[^\x00]*$")]
+    reason: Annotated[
+        str, StringConstraints(strip_whitespace=True, min_length=3, max_length=500, pattern=r"^[^\x00]*$")
+    ]
 
 
 class ReturnIn(_In):

@@ -159,22 +159,25 @@ class ScanHandler:
         except Exception as error:
             if is_transient(error):
                 raise
-            if len(scans) == 1:
-                if isinstance(error, IntegrityError) and not last_try:
-                    # A constraint decided: against this scan, or for another transaction that was faster.
-                    return self._apply(scans, origins, deliveries, last_try=True)
-                log.exception("scan_failed", scan_id=scans[0].scan_id)
-                detail = failed_work.describe(error)
-                _note(deliveries, self._fail_scan(scans[0], origins[0], "not_applicable", detail, attempts=1))
-                return [None]
+            failure = error
+        else:
+            _note(deliveries, applied.deliveries)
+            for scan, origin, result in zip(scans, origins, applied.results, strict=True):
+                if result is ID_REUSED:
+                    _note(deliveries, self._fail_scan(scan, origin, "id_reused", ID_REUSED_DETAIL, attempts=1))
+            return list(applied.results)
+        # Not while the error is handled: each would carry along those of all the batches that its scan was part of.
+        if len(scans) > 1:
             middle = len(scans) // 2
             first_half = self._apply(scans[:middle], origins[:middle], deliveries)
             return first_half + self._apply(scans[middle:], origins[middle:], deliveries)
-        _note(deliveries, applied.deliveries)
-        for scan, origin, result in zip(scans, origins, applied.results, strict=True):
-            if result is ID_REUSED:
-                _note(deliveries, self._fail_scan(scan, origin, "id_reused", ID_REUSED_DETAIL, attempts=1))
-        return list(applied.results)
+        if isinstance(failure, IntegrityError) and not last_try:
+            # A constraint decided: against this scan, or for another transaction that was faster.
+            return self._apply(scans, origins, deliveries, last_try=True)
+        log.error("scan_failed", scan_id=scans[0].scan_id, exc_info=failure)
+        detail = failed_work.describe(failure)
+        _note(deliveries, self._fail_scan(scans[0], origins[0], "not_applicable", detail, attempts=1))
+        return [None]
 
     def _fail_scan(self, scan: Scan, origin: Origin, reason: str, detail: str, attempts: int) -> list[Mirrored]:
         with self._database.transaction() as connection:
