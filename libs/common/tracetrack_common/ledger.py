@@ -22,6 +22,15 @@ DRAINING_TTL_MS = 2_000
 """How long the sign «somebody is draining» outlives a drainer that died; a summons that was not sent because of it is
 made up for by the sweeper."""
 
+_COUNT_HELD = """
+for i = 3, #ARGV, 2 do
+  if #redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[i], ARGV[i], 1, ARGV[2]) > 0 then
+    redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, ARGV[i], 'RETRYCOUNT', ARGV[i + 1], 'JUSTID')
+  end
+end
+"""
+"""Sets how often those entries count as handed out that the consumer still holds; what another has taken over is its."""
+
 
 @dataclass(frozen=True, slots=True)
 class LedgerKeys:
@@ -197,9 +206,9 @@ class Ledger:
             )
 
     def blame(self, answering: Collection[Entry], entries: Iterable[Entry]) -> None:
-        """Have only some of the entries held answer for what happens next.
+        """Have only some of the entries that this worker holds answer for what happens next.
 
-        Should this process die, those count as handed out once more, and the others as if they had not been taken. A
+        Should its process die, those count as handed out once more, and the others as if they had not been taken. A
         Redis that does not answer leaves the counts as they are.
 
         Parameters
@@ -207,21 +216,15 @@ class Ledger:
         answering
             What is tried next.
         entries
-            All that this worker holds, as they were taken.
+            All that were taken, as they were taken.
         """
-        pipeline: Pipeline = self._redis.pipeline(transaction=True)
-        for entry in entries:
-            pipeline.xclaim(
-                self.keys.stream,
-                GROUP,
-                self._consumer,
-                min_idle_time=0,
-                message_ids=[entry.entry_id],
-                retrycount=entry.deliveries if entry in answering else entry.deliveries - 1,
-                justid=True,
-            )
+        counts: list[Any] = [
+            part
+            for entry in entries
+            for part in (entry.entry_id, entry.deliveries if entry in answering else entry.deliveries - 1)
+        ]
         with suppress(RedisError):
-            pipeline.execute()
+            self._redis.eval(_COUNT_HELD, 1, self.keys.stream, GROUP, self._consumer, *counts)
 
     def settle(
         self,
