@@ -29,7 +29,7 @@ for i = 3, #ARGV, 2 do
   end
 end
 """
-"""Sets how often those entries count as handed out that the consumer still holds; what another has taken over is its."""
+"""Sets how often entries count as handed out, those that the consumer still holds; what another took over is its."""
 
 
 @dataclass(frozen=True, slots=True)
