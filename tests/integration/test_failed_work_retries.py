@@ -1,25 +1,16 @@
 """Nothing reaches the failed work that a retry would have cured, and what is at fault stands alone in it."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
-
 import pytest
 from redis import Redis
-from sqlalchemy import Connection
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from tests.support.faults import failing_first, refusing
-from tests.support.ledgers import accept_command, accept_scans, is_empty, let_lease_run_out, open_ledger
+from tests.support.ledgers import accept_command, accept_scans, is_empty, open_ledger
 from tests.support.scans import child, filled
 from tests.support.warehouse import Warehouse, executor
-from tracetrack_common.commands import CommandExecutor
-from tracetrack_common.contracts import Command, Origin
 from tracetrack_common.db.session import Database, is_transient
-from tracetrack_common.domain.scans import Scan
-from tracetrack_common.drain import Drainer, Handled
-from tracetrack_common.ledger import Entry, Ledger
+from tracetrack_common.drain import Drainer
 from tracetrack_common.settings import Settings
-from tracetrack_scan_worker.apply import Applied, Applier
 from tracetrack_scan_worker.scans import ScanHandler
 
 BILL = {"bill_no": "B-1", "area": "lucknow", "capacity": 2, "destination": "Delhi", "vehicle": None}
@@ -41,11 +32,6 @@ CURED = {
 }
 RACES = {"a unique key": "23505", "a check or a partition": "23514", "a foreign key": "23503"}
 """What a constraint says of a row that another transaction's was faster than, as it says of one that is wrong."""
-ROUNDS_MOST = 60
-
-
-class WorkerDied(BaseException):
-    """The worker's process is gone."""
 
 
 def drain_scans(database: Database, redis: Redis) -> None:
@@ -135,89 +121,6 @@ def test_a_pool_that_has_no_connection_to_give_and_a_process_without_memory_are_
     assert not is_transient(ValueError("wrong for ever"))
 
 
-def test_a_scan_that_kills_its_workers_takes_no_other_into_the_failed_work(
-    warehouse: Warehouse, redis: Redis, database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    scans = filled("SB00001", 20)
-    killers = {scans[3].scan_id, scans[11].scan_id}
-    accept_scans(redis, scans[:10])
-    for scan in scans[10:]:
-        accept_scans(redis, [scan])
-    apply = Applier.apply
-
-    def die(applier: Applier, given: Sequence[Scan], origins: Mapping[str, Origin]) -> Applied:
-        if killers & {scan.scan_id for scan in given}:
-            raise WorkerDied
-        return apply(applier, given, origins)
-
-    monkeypatch.setattr(Applier, "apply", die)
-    work_until_done(redis, "scans", lambda ledger: ScanHandler(database, ledger, most=100).handle)
-
-    failed = warehouse.rows("SELECT reason, payload ->> 'scan_id' AS scan_id FROM failed_work")
-    assert {row["scan_id"] for row in failed} == killers
-    assert {row["reason"] for row in failed} == {"worker_died"}
-    assert warehouse.value("SELECT count(*) FROM scan") == 18
-    assert is_empty(redis)
-
-
-def test_a_command_that_kills_its_workers_takes_no_other_into_the_failed_work(
-    warehouse: Warehouse, redis: Redis, database: Database
-) -> None:
-    by = warehouse.biller
-    harmless = [warehouse.command("harmless", {"number": number}, by=by) for number in range(6)]
-    killers = [warehouse.command("killer", {}, by=by) for _ in range(2)]
-    for command in (*harmless[:2], killers[0], *harmless[2:4], killers[1], *harmless[4:]):
-        accept_command(redis, command)
-
-    def kill(_: Connection, command: Command) -> dict[str, Any]:
-        if command.name == "killer":
-            raise WorkerDied
-        return {}
-
-    def handler(ledger: Ledger) -> Callable[[Sequence[Entry]], Handled]:
-        handlers = {"harmless": kill, "killer": kill}
-        return CommandExecutor(database, queue="commands", handlers=handlers, ledger=ledger).handle
-
-    work_until_done(redis, "commands", handler)
-
-    failed = warehouse.rows("SELECT reason, payload ->> 'command_id' AS command_id FROM failed_work")
-    assert {row["command_id"] for row in failed} == {command.command_id for command in killers}
-    assert {row["reason"] for row in failed} == {"worker_died"}
-    assert warehouse.value("SELECT count(*) FROM command") == 6
-    assert is_empty(redis, "commands")
-
-
-def test_a_database_that_hangs_until_its_workers_are_killed_is_held_against_no_scan(
-    warehouse: Warehouse, redis: Redis, database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    accept_scans(redis, filled("SB00001", 5))
-    hangs = 40
-    was_applied = Applier.was_applied
-    apply = Applier.apply
-
-    def hang() -> None:
-        nonlocal hangs
-        if hangs:
-            hangs -= 1
-            raise WorkerDied
-
-    def apply_hanging(applier: Applier, given: Sequence[Scan], origins: Mapping[str, Origin]) -> Applied:
-        hang()
-        return apply(applier, given, origins)
-
-    def look_hanging(applier: Applier, scan_id: str) -> bool:
-        hang()
-        return was_applied(applier, scan_id)
-
-    monkeypatch.setattr(Applier, "apply", apply_hanging)
-    monkeypatch.setattr(Applier, "was_applied", look_hanging)
-    work_until_done(redis, "scans", lambda ledger: ScanHandler(database, ledger, most=100).handle)
-
-    assert hangs == 0
-    assert warehouse.value("SELECT children FROM bag WHERE code = 'SB00001'") == 5
-    assert warehouse.value("SELECT count(*) FROM failed_work") == 0
-
-
 def test_a_defect_of_one_table_fails_what_needs_it_and_nothing_else(
     warehouse: Warehouse, redis: Redis, database: Database
 ) -> None:
@@ -228,22 +131,3 @@ def test_a_defect_of_one_table_fails_what_needs_it_and_nothing_else(
     assert warehouse.value("SELECT count(*) FROM failed_work WHERE reason = 'not_applicable'") == 3
     assert warehouse.value("SELECT count(*) FROM scan") == 0
     assert is_empty(redis)
-
-
-def work_until_done(
-    redis: Redis, queue: str, handler: Callable[[Ledger], Callable[[Sequence[Entry]], Handled]]
-) -> None:
-    """Have one worker after the other take what there is, each until it dies, until nothing is left."""
-    for number in range(ROUNDS_MOST):
-        ledger = open_ledger(redis, consumer=f"worker-{number}", queue=queue)
-        handle = handler(ledger)
-        while entries := ledger.take_over(32) or ledger.take(32):
-            try:
-                handled = handle(entries)
-            except WorkerDied:
-                let_lease_run_out(redis, entries, queue=queue)
-                break
-            ledger.settle(entries, handled.ids, handled.replies, handled.deliveries)
-        else:
-            return
-    raise AssertionError(f"after {ROUNDS_MOST} workers there is still something left")

@@ -194,21 +194,3 @@ def test_ledgers_of_different_queues_share_nothing(redis: Redis) -> None:
     assert scans.take(1) == []
     assert scans.state().entries == 0
     assert bodies(commands.take(1)) == [b"a"]
-
-
-def test_only_what_is_tried_answers_for_a_death_and_nothing_is_taken_back_from_another(redis: Redis) -> None:
-    for body in (b"a", b"b", b"c"):
-        accept_body(redis, body)
-    slow, next_one = open_ledger(redis, consumer="slow"), open_ledger(redis, consumer="next")
-    entries = slow.take(3)
-    let_lease_run_out(redis, entries[2:])
-    (taken_over,) = next_one.take_over(1)
-
-    slow.blame([entries[1]], entries)
-
-    counted = redis.xpending_range(slow.keys.stream, "workers", "-", "+", 3)
-    assert [(each["consumer"], each["times_delivered"]) for each in counted] == [
-        (b"slow", 0),
-        (b"slow", 1),
-        (b"next", taken_over.deliveries),
-    ]

@@ -44,14 +44,10 @@ def accept_command(redis: Redis, command: Command) -> bytes:
 def let_lease_run_out(
     redis: Redis, entries: Sequence[Entry], *, queue: str = "scans", lease_s: float = LEASE_S
 ) -> None:
-    """Have entries that are held look as if their holders had left them untouched for longer than the lease."""
+    """Have entries look as if their holders had left them untouched for longer than the lease."""
     keys = LedgerKeys(queue)
-    held = [
-        (entry, pending)
-        for entry in entries
-        for pending in redis.xpending_range(keys.stream, GROUP, min=entry.entry_id, max=entry.entry_id, count=1)
-    ]
-    for entry, pending in held:
+    for entry in entries:
+        (pending,) = redis.xpending_range(keys.stream, GROUP, min=entry.entry_id, max=entry.entry_id, count=1)
         redis.xclaim(
             keys.stream,
             GROUP,

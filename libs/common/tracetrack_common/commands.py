@@ -13,7 +13,7 @@ from tracetrack_common.contracts import Command, Replies, UnreadableEntryError, 
 from tracetrack_common.db.session import Database, StateChangedError, is_transient
 from tracetrack_common.drain import Handled
 from tracetrack_common.errors import IdReusedError, TraceTrackError
-from tracetrack_common.ledger import Entry, Ledger
+from tracetrack_common.ledger import Entry
 from tracetrack_common.log import get_logger
 
 log = get_logger(__name__)
@@ -72,8 +72,6 @@ class CommandExecutor:
         What must follow the commit and precede the reply, by the command's name; it may be done more than once.
     given_up
         What is done instead of keeping it as failed work when every worker that took a command died, by its name.
-    ledger
-        Where entries come from, so that what a worker died of is not held against the commands it took besides.
     """
 
     def __init__(
@@ -85,7 +83,6 @@ class CommandExecutor:
         jobs: Mapping[str, Job] | None = None,
         after_commit: Mapping[str, Callable[[Command, Mapping[str, Any]], None]] | None = None,
         given_up: Mapping[str, Handler] | None = None,
-        ledger: Ledger | None = None,
     ) -> None:
         self._database = database
         self._queue = queue
@@ -93,7 +90,6 @@ class CommandExecutor:
         self._jobs = jobs or {}
         self._after_commit = after_commit or {}
         self._given_up = given_up or {}
-        self._ledger = ledger
 
     def handle(self, entries: Sequence[Entry]) -> Handled:
         """Execute these entries, each in a transaction of its own.
@@ -110,7 +106,7 @@ class CommandExecutor:
             if command is None:
                 continue
             ids.append(command.command_id)
-            given_up = self._is_poison(command, entry, entries)
+            given_up = entry.deliveries >= POISON_DELIVERIES and not self._was_executed(command)
             if given_up and command.name not in self._given_up:
                 self._fail(entry, "worker_died", "every worker that took it died", command)
                 document = _failure(command)
@@ -160,21 +156,6 @@ class CommandExecutor:
     def _follow_up(self, command: Command, status: str, outcome: Mapping[str, Any]) -> None:
         if status == "done" and command.name in self._after_commit:
             self._after_commit[command.name](command, outcome)
-
-    def _is_poison(self, command: Command, entry: Entry, entries: Sequence[Entry]) -> bool:
-        """Tell whether every worker that took a command died of it.
-
-        Whichever command a worker dies of, those that it took in the same breath were handed out as often. So once
-        one comes again, each answers for its own turn only; and the database for its own, before any turn begins.
-        """
-        if all(each.deliveries == 1 for each in entries):
-            return False
-        if self._ledger is not None:
-            self._ledger.blame((), entries)
-        executed = self._was_executed(command)
-        if self._ledger is not None:
-            self._ledger.blame([entry], entries)
-        return entry.deliveries >= POISON_DELIVERIES and not executed
 
     def _execute(self, command: Command, entry: Entry, *, given_up: bool) -> dict[str, Any]:
         try:

@@ -6,13 +6,12 @@ works; an entry whose holder died is taken over by the next one that asks. The C
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
 from redis import Redis
 from redis.client import Pipeline
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ResponseError
 
 from tracetrack_common import delivery
 from tracetrack_common.delivery import Mirrored
@@ -21,15 +20,6 @@ GROUP = "workers"
 DRAINING_TTL_MS = 2_000
 """How long the sign «somebody is draining» outlives a drainer that died; a summons that was not sent because of it is
 made up for by the sweeper."""
-
-_COUNT_HELD = """
-for i = 3, #ARGV, 2 do
-  if #redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[i], ARGV[i], 1, ARGV[2]) > 0 then
-    redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, ARGV[i], 'RETRYCOUNT', ARGV[i + 1], 'JUSTID')
-  end
-end
-"""
-"""Sets how often entries count as handed out, those that the consumer still holds; what another took over is its."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,27 +194,6 @@ class Ledger:
             self._redis.xclaim(
                 self.keys.stream, GROUP, self._consumer, min_idle_time=0, message_ids=ids, retrycount=0, justid=True
             )
-
-    def blame(self, answering: Collection[Entry], entries: Iterable[Entry]) -> None:
-        """Have only some of the entries that this worker holds answer for what happens next.
-
-        Should its process die, those count as handed out once more, and the others as if they had not been taken. A
-        Redis that does not answer leaves the counts as they are.
-
-        Parameters
-        ----------
-        answering
-            What is tried next.
-        entries
-            All that were taken, as they were taken.
-        """
-        counts: list[Any] = [
-            part
-            for entry in entries
-            for part in (entry.entry_id, entry.deliveries if entry in answering else entry.deliveries - 1)
-        ]
-        with suppress(RedisError):
-            self._redis.eval(_COUNT_HELD, 1, self.keys.stream, GROUP, self._consumer, *counts)
 
     def settle(
         self,

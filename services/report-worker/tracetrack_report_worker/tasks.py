@@ -12,7 +12,7 @@ from tracetrack_common import failed_work
 from tracetrack_common.commands import CommandExecutor, Job
 from tracetrack_common.contracts import Command
 from tracetrack_common.drain import Handled
-from tracetrack_common.ledger import Entry, Ledger
+from tracetrack_common.ledger import Entry
 from tracetrack_common.replay import JobReplayer, give_up
 from tracetrack_common.worker import WorkerProcess
 from tracetrack_report_worker import schedule, summary
@@ -36,7 +36,6 @@ class ReportWorkerProcess(WorkerProcess):
             queue="reports",
             jobs={**jobs, failed_work.REPLAY: replayer},
             given_up={failed_work.REPLAY: give_up},
-            ledger=Ledger(self.redis, "reports", consumer=self.consumer, lease_s=self.settings.lease_s),
         ).handle
 
     def run_eod(self, command: Command) -> dict[str, Any]:

@@ -66,31 +66,10 @@ class ScanHandler:
         """
         ids: list[str] = []
         deliveries: dict[int, Mirrored] = {}
-        replies = Replies()
-        suspects = [entry for entry in entries if entry.deliveries >= SUSPECT_DELIVERIES]
-        if suspects:
-            # A database that hangs until the worker is killed is nobody's fault: it is asked before any turn begins.
-            self._ledger.blame((), entries)
         submissions: list[ScanSubmission] = []
         for entry in entries:
-            read = self._read(entry, ids, deliveries)
-            if entry in suspects:
-                self._ledger.blame([entry], entries)
-                self._handle_together(read, ids, deliveries, replies)
-            else:
-                submissions += read
-        if suspects:
-            self._ledger.blame([entry for entry in entries if entry not in suspects], entries)
-        self._handle_together(submissions, ids, deliveries, replies)
-        return Handled(ids, replies.messages(), deliveries.values())
-
-    def _handle_together(
-        self,
-        submissions: Sequence[ScanSubmission],
-        ids: list[str],
-        deliveries: dict[int, Mirrored],
-        replies: Replies,
-    ) -> None:
+            submissions += self._read(entry, ids, deliveries)
+        replies = Replies()
         for portion in _portions(submissions, self._most):
             scans = [scan for _, _, scan in portion]
             results = self._apply(scans, [submission.origin for submission, _, _ in portion], deliveries)
@@ -104,6 +83,7 @@ class ScanHandler:
             for scan, document in last_told.values():
                 if (delivery := deliveries.get(scan.device_id or 0)) is not None:
                     document["delivery"] = orjson.Fragment(delivery.document)
+        return Handled(ids, replies.messages(), deliveries.values())
 
     def _read(self, entry: Entry, ids: list[str], deliveries: dict[int, Mirrored]) -> list[ScanSubmission]:
         """Decode an entry; one that nobody can read, or that keeps killing its workers, is set aside.
@@ -126,8 +106,7 @@ class ScanHandler:
             self._split(entry, singles)
             return []
         (single,) = singles
-        applied = self._applier.was_applied(single.scans[0].scan_id)
-        if entry.deliveries >= POISON_DELIVERIES and not applied:
+        if entry.deliveries >= POISON_DELIVERIES and not self._applier.was_applied(single.scans[0].scan_id):
             ids.append(single.scans[0].scan_id)
             detail = "every worker that took it died"
             failed = self._fail_scan(single.scans[0], single.origin, "worker_died", detail, entry.deliveries)

@@ -60,7 +60,6 @@ class ScanWorkerProcess(WorkerProcess):
             handlers={**handlers, failed_work.REPLAY: replayer, failed_work.DISCARD: failed_work.discard},
             after_commit={**after_commit, failed_work.REPLAY: replayer.follow_up},
             given_up={failed_work.REPLAY: give_up},
-            ledger=Ledger(self.redis, "commands", consumer=self.consumer, lease_s=self.settings.lease_s),
         ).handle
 
 
