@@ -46,8 +46,24 @@ demo: $(VENV)/.runtime ## replay a warehouse day through the running system and 
 	@exec $(BIN)/tracetrack demo
 
 .PHONY: test
-test: $(VENV)/.dev ## unit, integration and end-to-end tests on real servers
-	$(BIN)/python -m pytest tests/unit tests/integration tests/e2e
+test: $(VENV)/.dev ## unit, integration, end-to-end and short fault tests on real servers
+	$(BIN)/python -m pytest tests/unit tests/integration tests/e2e tests/fault
+
+.PHONY: fault
+fault: $(VENV)/.dev ## the whole fault suite, about an hour, as root; writes build/fault.json (seed: make fault SEED=7)
+	$(BIN)/python -m pytest tests/fault --fault-form=full $(if $(SEED),--fault-seed=$(SEED))
+
+.PHONY: fault-report
+fault-report: $(VENV)/.dev ## put the figures of the last make fault into docs/reliability.md
+	$(BIN)/python -m tests.fault.report
+
+.PHONY: fault-mutants
+fault-mutants: $(VENV)/.dev ## take each support of the promise away, in turn, and see the fault suite fail
+	$(BIN)/python -m tests.fault.mutants
+
+.PHONY: soak
+soak: $(VENV)/.dev ## an hour at 1.2 x the peak with faults; writes build/soak.json
+	$(BIN)/python -m tests.fault.soak
 
 .PHONY: lint
 lint: $(VENV)/.dev ## ruff, mypy --strict, import-linter, deptry

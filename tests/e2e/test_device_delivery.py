@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,6 @@ import pytest
 from tests.support.system import RunningSystem
 from tests.support.waiting import eventually
 from tracetrack_device import DeviceClient, Habits, State
-from tracetrack_local.state import ServerAccess, StateFolder
-from tracetrack_local.system import embedded_valkey
-from tracetrack_local.valkey import connect
 
 Codes = Callable[[], str]
 REPOSITORY = Path(__file__).parents[2]
@@ -38,7 +35,7 @@ class Gun:
     """A device of the test's own, with its journal."""
 
     def __init__(self, system: RunningSystem, token: str, journal: Path) -> None:
-        self.address = f"http://127.0.0.1:{system.gateway_port}"
+        self.address = system.address
         self.token = token
         self.journal = journal
 
@@ -90,8 +87,7 @@ def frozen_workers(system: RunningSystem) -> Iterator[None]:
 
 
 def lose_redis(system: RunningSystem) -> None:
-    state = StateFolder(system.folder / "state")
-    with closing(connect(embedded_valkey(state, ServerAccess.load(state)).url())) as redis:
+    with system.redis() as redis:
         redis.flushall()
 
 
@@ -157,8 +153,7 @@ def test_the_mirror_that_was_lost_with_redis_comes_back_by_itself(system: Runnin
     with gun.client() as client:
         client.scan("parent", sack(), within_s=DELIVER_S)
     lose_redis(system)
-    state = StateFolder(system.folder / "state")
-    with closing(connect(embedded_valkey(state, ServerAccess.load(state)).url())) as redis:
+    with system.redis() as redis:
         eventually(lambda: redis.hexists("tt:delivery", "complete") and redis.hlen("tt:delivery") > 1)
 
 

@@ -4,7 +4,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,11 +13,18 @@ from typing import Any, Self
 
 import httpx
 import psutil
+from redis import Redis
 
+from tests.support.settings import make_settings
 from tests.support.waiting import eventually
 from tracetrack_common.ids import uuid7
+from tracetrack_common.settings import Settings
 from tracetrack_local import ports
 from tracetrack_local.credentials import Credentials
+from tracetrack_local.record import ProcessRecord, SupervisorRecord
+from tracetrack_local.state import ServerAccess, StateFolder
+from tracetrack_local.system import embedded_postgres, embedded_valkey
+from tracetrack_local.valkey import connect
 
 _START_S = 120.0
 _STOP_S = 60.0
@@ -33,11 +41,14 @@ class RunningSystem:
         Where its state goes.
     gateway_port, flower_port
         Free ports; they stay the same when it is started again.
+    environment
+        Settings besides those, by their whole names.
     """
 
     folder: Path
     gateway_port: int = field(default_factory=ports.choose_free)
     flower_port: int = field(default_factory=ports.choose_free)
+    environment: Mapping[str, str] = field(default_factory=dict)
     _process: "subprocess.Popen[bytes] | None" = None
 
     def start(self) -> Self:
@@ -71,20 +82,52 @@ class RunningSystem:
     def _environment(self) -> dict[str, str]:
         return {
             **os.environ,
-            "TRACETRACK_STATE_DIR": str(self.folder / "state"),
+            **self.environment,
+            "TRACETRACK_STATE_DIR": str(self.state_dir),
             "TRACETRACK_GATEWAY_PORT": str(self.gateway_port),
             "TRACETRACK_FLOWER_PORT": str(self.flower_port),
         }
 
     @property
+    def address(self) -> str:
+        """Where the gateway is."""
+        return f"http://127.0.0.1:{self.gateway_port}"
+
+    @property
+    def state_dir(self) -> Path:
+        """Where its state is."""
+        return self.folder / "state"
+
+    @property
     def credentials(self) -> Credentials:
         """What it has written for its owner."""
-        return Credentials.load(self.folder / "state")
+        return Credentials.load(self.state_dir)
+
+    @property
+    def servers(self) -> Settings:
+        """Settings that name the servers it uses, those that were given or its own."""
+        state = StateFolder(self.state_dir)
+        access = ServerAccess.load(state)
+        return make_settings(
+            self.environment.get("TRACETRACK_DATABASE_URL") or embedded_postgres(state, access).url(),
+            self.environment.get("TRACETRACK_REDIS_URL") or embedded_valkey(state, access).url(),
+        )
+
+    @contextmanager
+    def redis(self) -> Iterator[Redis]:
+        """Connect to its Redis, with a client that fails soon rather than waits."""
+        with closing(connect(self.servers.redis_url.get_secret_value())) as client:
+            yield client
+
+    def records(self) -> dict[str, ProcessRecord]:
+        """Give what its supervisor says of each process, by name."""
+        record = SupervisorRecord.load(self.state_dir)
+        return {} if record is None else {each.name: each for each in record.processes}
 
     def client(self, token: str | None = None) -> httpx.Client:
         """Give a client of the gateway, with a bearer token."""
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-        return httpx.Client(base_url=f"http://127.0.0.1:{self.gateway_port}", headers=headers, timeout=30)
+        return httpx.Client(base_url=self.address, headers=headers, timeout=30)
 
     def device(self) -> httpx.Client:
         """Give a client with the first device's token."""

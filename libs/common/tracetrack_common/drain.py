@@ -92,7 +92,7 @@ class Drainer:
             entries = []
             if now - taken_over_at > self._lease_s / 2:
                 entries = self._take_over()
-                taken_over_at = now if len(entries) < ENTRIES_PER_LOOK else 0.0
+                taken_over_at = 0.0 if entries else now
             entries = entries or self._gather() or self._take(last_look=True)
             if not entries:
                 return settled

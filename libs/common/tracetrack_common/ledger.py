@@ -17,6 +17,8 @@ from tracetrack_common import delivery
 from tracetrack_common.delivery import Mirrored
 
 GROUP = "workers"
+GROUP_DELIVERIES = 2
+"""How often an entry may be handed out among others; whoever handles it again handles nothing else meanwhile."""
 DRAINING_TTL_MS = 2_000
 """How long the sign «somebody is draining» outlives a drainer that died; a summons that was not sent because of it is
 made up for by the sweeper."""
@@ -158,28 +160,30 @@ class Ledger:
     def take_over(self, count: int) -> list[Entry]:
         """Take entries whose holder left them untouched for longer than the lease.
 
+        One that was handed out `GROUP_DELIVERIES` times is taken alone: if it kills whoever handles it, its neighbours
+        must not be counted as killers with it.
+
         Parameters
         ----------
         count
             At most so many.
         """
-        claimed = cast(
-            "tuple[bytes, list[tuple[bytes, dict[bytes, bytes]]], list[bytes]]",
-            self._redis.xautoclaim(
-                self.keys.stream, GROUP, self._consumer, min_idle_time=self._lease_ms, start_id="0-0", count=count
-            ),
-        )
-        entries = [(entry_id, fields) for entry_id, fields in claimed[1] if fields]
-        if not entries:
-            return []
-        pending = cast(
+        abandoned = cast(
             "list[dict[str, Any]]",
-            self._redis.xpending_range(
-                self.keys.stream, GROUP, min=entries[0][0], max=entries[-1][0], count=count, consumername=self._consumer
+            self._redis.xpending_range(self.keys.stream, GROUP, min="-", max="+", count=count, idle=self._lease_ms),
+        )
+        deliveries = {each["message_id"]: int(each["times_delivered"]) for each in abandoned}
+        suspects = [entry_id for entry_id, times in deliveries.items() if times >= GROUP_DELIVERIES]
+        wanted: list[Any] = suspects[:1] or list(deliveries)
+        if not wanted:
+            return []
+        claimed = cast(
+            "list[tuple[bytes, dict[bytes, bytes]]]",
+            self._redis.xclaim(
+                self.keys.stream, GROUP, self._consumer, min_idle_time=self._lease_ms, message_ids=wanted
             ),
         )
-        deliveries = {each["message_id"]: int(each["times_delivered"]) for each in pending}
-        return [_entry_of(entry_id, fields, deliveries.get(entry_id, 1)) for entry_id, fields in entries]
+        return [_entry_of(entry_id, fields, deliveries[entry_id] + 1) for entry_id, fields in claimed]
 
     def renew(self, entries: Iterable[Entry]) -> None:
         """Renew the lease on entries this worker holds."""

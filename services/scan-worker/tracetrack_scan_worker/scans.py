@@ -23,16 +23,16 @@ from tracetrack_common.db.session import Database, is_transient
 from tracetrack_common.delivery import Mirrored, add_failed
 from tracetrack_common.domain.scans import Result, Scan
 from tracetrack_common.drain import ENTRIES_PER_LOOK, Handled
-from tracetrack_common.ledger import Entry, Ledger
+from tracetrack_common.ledger import GROUP_DELIVERIES, Entry, Ledger
 from tracetrack_common.log import get_logger
 from tracetrack_scan_worker.apply import ID_REUSED, Applier
 
 log = get_logger(__name__)
 
-SUSPECT_DELIVERIES = 3
-"""An entry whose holder died so often is cut into single scans, so that a scan that kills its worker stands alone."""
-POISON_DELIVERIES = 6
-"""A single scan whose holder died so often is failed work; far above what unlucky kills bring about."""
+SUSPECT_DELIVERIES = GROUP_DELIVERIES + 1
+"""An entry that comes alone, since it was there when workers died, is cut into single scans."""
+POISON_DELIVERIES = SUSPECT_DELIVERIES + 2
+"""A single scan that is handed out so often is failed work: two workers died when they had it and nothing else."""
 ID_REUSED_DETAIL = "the scan_id was used before with other content"
 
 

@@ -31,6 +31,9 @@ _WITHOUT_SQLSTATE = frozenset({"OperationalError", "InterfaceError", "DatabaseEr
 """What the driver raises when the server said nothing: a connection that broke, whatever was under way."""
 
 
+_CLIENT_CHECK_MS = 1_000
+
+
 class StateChangedError(Exception):
     """What the transaction had read was changed by another before it could write; doing it again will see that."""
 
@@ -72,6 +75,8 @@ class Database:
             "statement_timeout": settings.db_statement_timeout_ms,
             "lock_timeout": settings.db_lock_timeout_ms,
             "idle_in_transaction_session_timeout": settings.db_idle_in_transaction_timeout_ms,
+            # Without it the statement of a worker that was killed goes on, and keeps its locks, to its own end.
+            "client_connection_check_interval": _CLIENT_CHECK_MS,
             "timezone": "UTC",
             "default_transaction_read_only": "on" if read_only else "off",
         }
