@@ -20,6 +20,7 @@ Route = tuple[str, str]
 ROLES = ("device", "dispatcher", "biller", "operator", "admin")
 BUSINESS = frozenset({"device", "dispatcher", "biller", "admin"})
 BILLERS = frozenset({"biller", "admin"})
+OPERATORS = frozenset({"operator", "admin"})
 ANYBODY = frozenset({"nobody", *ROLES})
 
 MAY: Mapping[Route, frozenset[str]] = {
@@ -42,6 +43,10 @@ MAY: Mapping[Route, frozenset[str]] = {
     ("GET", "/api/v1/devices"): frozenset({"admin"}),
     ("GET", "/api/v1/devices/me/delivery"): frozenset({"device"}),
     ("POST", "/api/v1/devices"): frozenset({"admin"}),
+    ("GET", "/api/v1/failed-work"): OPERATORS,
+    ("GET", "/api/v1/failed-work/{failed_id}"): OPERATORS,
+    ("POST", "/api/v1/failed-work/{failed_id}/replay"): OPERATORS,
+    ("POST", "/api/v1/failed-work/{failed_id}/discard"): OPERATORS,
     ("GET", "/api/stats"): frozenset({"biller", "operator", "admin"}),
     ("POST", "/api/v1/sessions"): ANYBODY,
     ("GET", "/health"): ANYBODY,
@@ -53,6 +58,7 @@ MAY: Mapping[Route, frozenset[str]] = {
 _PARAMETERS = {
     "{scan_id}": "019aaf3e-6c00-7a3b-8c1d-2e4f5a6b7c8d",
     "{command_id}": "019aaf3e-6c00-7a3b-8c1d-2e4f5a6b7c8d",
+    "{failed_id}": "3f0c3f2b-6f0e-5d0f-9a6e-4c1f5b8f9d21",
     "{code}": "SB99999",
     "{bill_no}": "NO-SUCH-BILL",
     "{return_no}": "RTN-20000101-0001",
@@ -74,6 +80,7 @@ def call(client: httpx.Client, route: Route) -> httpx.Response:
         ("POST", "/api/v1/bills"): {"area": "atlantis", "capacity": 1, "destination": "x"},
         ("POST", "/api/v1/bills/{bill_no}/bags"): {"code": "SB99999"},
         ("POST", "/api/v1/returns"): {"area": "atlantis"},
+        ("POST", "/api/v1/failed-work/{failed_id}/discard"): {"reason": "of a test"},
         ("POST", "/api/v1/devices"): {"name": f"matrix-{next(_numbers)}", "area": "lucknow"},
         ("POST", "/api/v1/sessions"): {"username": "nobody", "password": "wrong"},
     }

@@ -137,9 +137,28 @@ def test_status_and_stop_say_that_nothing_runs() -> None:
     assert "is not running" in stop.stdout
 
 
-@pytest.mark.parametrize("command", [("demo",), ("replay", __file__)])
+@pytest.mark.parametrize(
+    "command", [("demo",), ("replay", __file__), ("failed", "list"), ("failed", "replay", "--all")]
+)
 def test_what_needs_the_running_system_says_how_to_start_it(command: tuple[str, ...]) -> None:
     assert_one_sentence(run(*command), "not running", "make run")
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), ("019aaf3e-6c00-7a3b-8c1d-2e4f5a6b7c8d", "--all"), ("nothing",), ("--reason", "unreadable")]
+)
+def test_failed_work_is_decided_about_by_name_or_all_of_it_and_never_by_a_slip(arguments: tuple[str, ...]) -> None:
+    for command in (("replay",), ("discard", "--because", "of a test")):
+        result = run("failed", *command, *arguments)
+        assert result.exit_code == 2
+        assert "--help" in result.stderr
+
+
+def test_a_discard_without_a_reason_is_not_begun() -> None:
+    result = run("failed", "discard", "--all")
+
+    assert result.exit_code == 2
+    assert "--because" in result.stderr
 
 
 def test_logs_shows_the_last_lines_of_each_with_its_name(state_dir: Path) -> None:

@@ -4,8 +4,9 @@ import contextlib
 import errno
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from uuid import UUID
 
 import click
 
@@ -142,6 +143,73 @@ def verify(*, as_json: bool, timeout: int) -> None:
     _examine(("audit",), timeout_s=timeout, as_json=as_json)
 
 
+_queue = click.option("--queue", help="Only of this queue: scans, commands, reports.")
+_reason = click.option("--reason", help="Only with this reason, as in the list: not_applicable, worker_died, …")
+_ids = click.argument("failed_ids", metavar="[ID]...", nargs=-1, type=click.UUID)
+_all = click.option("--all", "take_all", is_flag=True, help="Every open piece (of --queue, with --reason).")
+
+
+@cli.group()
+def failed() -> None:
+    """Decide about work that no retry would cure (docs/failed-work.md)."""
+
+
+@failed.command("list")
+@click.option(
+    "--state", default="open", show_default=True, type=click.Choice(["open", "replayed", "discarded"]), help="Which."
+)
+@_queue
+@_reason
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(min=1), help="At most so many.")
+@_as_json
+def list_failed(*, state: str, queue: str | None, reason: str | None, limit: int, as_json: bool) -> None:
+    """List failed work, newest first."""
+
+    def run(settings: Settings, console: SteadyConsole) -> int:
+        from tracetrack_local import failed as work  # noqa: PLC0415 - the other commands answer faster without it
+
+        filters = {"state": state, **_given(queue=queue, reason=reason)}
+        return work.list_failed(_running(settings), console, filters=filters, limit=limit, as_json=as_json)
+
+    _finish(run)
+
+
+@failed.command("show")
+@click.argument("failed_id", metavar="ID", type=click.UUID)
+def show_failed(failed_id: UUID) -> None:
+    """Show a piece of failed work with what is in it, as JSON."""
+
+    def run(settings: Settings, console: SteadyConsole) -> int:
+        from tracetrack_local import failed as work  # noqa: PLC0415 - the other commands answer faster without it
+
+        return work.show_failed(_running(settings), console, str(failed_id))
+
+    _finish(run)
+
+
+@failed.command("replay")
+@_ids
+@_all
+@_queue
+@_reason
+def replay_failed(*, failed_ids: tuple[UUID, ...], take_all: bool, queue: str | None, reason: str | None) -> None:
+    """Do pieces once more, now that their cause is gone; exit code 1 when any stays open."""
+    _resolve(failed_ids, take_all=take_all, filters=_given(queue=queue, reason=reason))
+
+
+@failed.command("discard")
+@_ids
+@_all
+@_queue
+@_reason
+@click.option("--because", required=True, metavar="TEXT", help="Why they shall never be done; goes into the audit log.")
+def discard_failed(
+    *, failed_ids: tuple[UUID, ...], take_all: bool, queue: str | None, reason: str | None, because: str
+) -> None:
+    """Decide that pieces shall never be done; exit code 1 when any is refused."""
+    _resolve(failed_ids, take_all=take_all, filters=_given(queue=queue, reason=reason), because=because)
+
+
 def main() -> None:
     """Run the command; what `pyproject.toml` installs as `tracetrack`."""
     cli(prog_name="tracetrack")
@@ -151,6 +219,25 @@ def _examine(only: tuple[str, ...], *, timeout_s: int, as_json: bool) -> None:
     from tracetrack_local.doctor import run_doctor  # noqa: PLC0415 - the other commands answer faster without it
 
     _finish(lambda settings, console: run_doctor(settings, console, only=only, timeout_s=timeout_s, as_json=as_json))
+
+
+def _resolve(
+    failed_ids: Sequence[UUID], *, take_all: bool, filters: Mapping[str, str], because: str | None = None
+) -> None:
+    if bool(failed_ids) == take_all or (failed_ids and filters):
+        raise click.UsageError("Name the pieces, or give --all, which --queue and --reason narrow down.")
+
+    def run(settings: Settings, console: SteadyConsole) -> int:
+        from tracetrack_local import failed as work  # noqa: PLC0415 - the other commands answer faster without it
+
+        ids = [str(failed_id) for failed_id in failed_ids]
+        return work.resolve_failed(_running(settings), console, ids=ids, filters=filters, because=because)
+
+    _finish(run)
+
+
+def _given(**filters: str | None) -> dict[str, str]:
+    return {name: value for name, value in filters.items() if value is not None}
 
 
 def _running(settings: Settings) -> Credentials:

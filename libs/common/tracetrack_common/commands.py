@@ -21,10 +21,11 @@ log = get_logger(__name__)
 POISON_DELIVERIES = 4
 """A command whose holder died so often is failed work."""
 
-Handler = Callable[[Connection, Command], dict[str, Any]]
-"""Does one kind of command in an open transaction; gives its outcome, or raises a `TraceTrackError` to refuse."""
+Handler = Callable[[Connection, Command], dict[str, Any] | TraceTrackError]
+"""Does one kind of command in an open transaction; gives its outcome, or raises a `TraceTrackError` to refuse. One
+that it gives back instead refuses too, and what was written stays."""
 
-Job = Callable[[Command], dict[str, Any]]
+Job = Callable[[Command], dict[str, Any] | TraceTrackError]
 """Does one kind of command that is long and idempotent, in transactions of its own; otherwise like a `Handler`."""
 
 _SELECT = text(
@@ -69,6 +70,8 @@ class CommandExecutor:
         What is done outside of the command's transaction, by the command's name.
     after_commit
         What must follow the commit and precede the reply, by the command's name; it may be done more than once.
+    given_up
+        What is done instead of keeping it as failed work when every worker that took a command died, by its name.
     """
 
     def __init__(
@@ -79,12 +82,14 @@ class CommandExecutor:
         handlers: Mapping[str, Handler] | None = None,
         jobs: Mapping[str, Job] | None = None,
         after_commit: Mapping[str, Callable[[Command, Mapping[str, Any]], None]] | None = None,
+        given_up: Mapping[str, Handler] | None = None,
     ) -> None:
         self._database = database
         self._queue = queue
         self._handlers = handlers or {}
         self._jobs = jobs or {}
         self._after_commit = after_commit or {}
+        self._given_up = given_up or {}
 
     def handle(self, entries: Sequence[Entry]) -> Handled:
         """Execute these entries, each in a transaction of its own.
@@ -101,11 +106,12 @@ class CommandExecutor:
             if command is None:
                 continue
             ids.append(command.command_id)
-            if entry.deliveries >= POISON_DELIVERIES and not self._was_executed(command):
-                self._fail(entry, "worker_died", "every worker that took it died")
+            given_up = entry.deliveries >= POISON_DELIVERIES and not self._was_executed(command)
+            if given_up and command.name not in self._given_up:
+                self._fail(entry, "worker_died", "every worker that took it died", command)
                 document = _failure(command)
             else:
-                document = self._execute(command, entry)
+                document = self._execute(command, entry, given_up=given_up)
             if command.reply_to is not None:
                 replies.add(command.reply_to, document)
         return Handled(ids, replies.messages())
@@ -117,21 +123,50 @@ class CommandExecutor:
             self._fail(entry, "unreadable", str(error))
             return None
 
-    def _execute(self, command: Command, entry: Entry) -> dict[str, Any]:
+    def once(self, command: Command, *, given_up: bool = False) -> tuple[str, dict[str, Any]]:
+        """Execute a command unless it was executed before; a refusal is an outcome and is kept as one.
+
+        Returns
+        -------
+        tuple of str, dict
+            ``done`` or ``refused``, and the outcome.
+
+        Raises
+        ------
+        Exception
+            As the handler, the job or the database raises it; nothing of a handler's work was kept.
+        """
         try:
-            try:
-                status, outcome = self._once(command)
-            except IntegrityError:
-                # A constraint decided against it: another transaction was faster. Once more sees what that one did.
-                status, outcome = self._once(command)
+            return self._once(command, given_up=given_up)
+        except IntegrityError:
+            # A constraint decided against it: another transaction was faster. Once more sees what that one did.
+            return self._once(command, given_up=given_up)
+
+    def execute_in(self, connection: Connection, command: Command) -> tuple[str, dict[str, Any]]:
+        """Execute a command as `once` does, in a transaction that the caller commits; a job cannot be."""
+        return _keep_once(connection, command, lambda: _handle_in(connection, command, self._handlers))
+
+    def follow_up(self, command: Command) -> None:
+        """Do what must follow the commit of a command, when it was done."""
+        with self._database.transaction() as connection:
+            executed = _find_executed(connection, command, _digest_content(command))
+        if executed is not None:
+            self._follow_up(command, *executed)
+
+    def _follow_up(self, command: Command, status: str, outcome: Mapping[str, Any]) -> None:
+        if status == "done" and command.name in self._after_commit:
+            self._after_commit[command.name](command, outcome)
+
+    def _execute(self, command: Command, entry: Entry, *, given_up: bool) -> dict[str, Any]:
+        try:
+            status, outcome = self.once(command, given_up=given_up)
         except Exception as error:
             if is_transient(error):
                 raise
             log.exception("command_failed", command=command.name, command_id=command.command_id)
-            self._fail(entry, "not_executable", f"{type(error).__name__}: {error}")
+            self._fail(entry, "not_executable", failed_work.describe(error), command)
             return _failure(command)
-        if status == "done" and command.name in self._after_commit:
-            self._after_commit[command.name](command, outcome)
+        self._follow_up(command, status, outcome)
         log.info(
             "command_executed",
             command=command.name,
@@ -141,42 +176,36 @@ class CommandExecutor:
         )
         return reply_document(command.command_id, status, outcome)
 
-    def _once(self, command: Command) -> tuple[str, dict[str, Any]]:
-        """Execute a command unless it was executed before; a refusal is an outcome and is kept as one."""
-        content_sha256 = _digest_content(command)
-        if command.name in self._jobs:
+    def _once(self, command: Command, *, given_up: bool) -> tuple[str, dict[str, Any]]:
+        if given_up or command.name not in self._jobs:
+            handlers = self._given_up if given_up else self._handlers
             with self._database.transaction() as connection:
-                before = _find_executed(connection, command, content_sha256)
-            if before is not None:
-                return before
-            status, outcome = _outcome_of(lambda: self._jobs[command.name](command))
+                return _keep_once(connection, command, lambda: _handle_in(connection, command, handlers))
         with self._database.transaction() as connection:
-            before = _find_executed(connection, command, content_sha256)
-            if before is not None:
-                return before
-            if command.name not in self._jobs:
-                status, outcome = _outcome_of(lambda: self._handle_in(connection, command))
-            _keep(connection, command, content_sha256, status, outcome)
-            return status, outcome
+            before = _find_executed(connection, command, _digest_content(command))
+        if before is not None:
+            return before
+        try:
+            given = self._jobs[command.name](command)
+        except TraceTrackError as error:
+            given = error
+        with self._database.transaction() as connection:
+            return _keep_once(connection, command, lambda: given)
 
     def _was_executed(self, command: Command) -> bool:
         """Tell whether a command took effect although every worker that had it died before it could say so."""
         with self._database.transaction() as connection:
             return _find_executed(connection, command, _digest_content(command)) is not None
 
-    def _handle_in(self, connection: Connection, command: Command) -> dict[str, Any]:
-        """Execute a command in a savepoint, so that a refusal leaves nothing behind."""
-        with connection.begin_nested():
-            return self._handlers[command.name](connection, command)
-
-    def _fail(self, entry: Entry, reason: str, detail: str) -> None:
+    def _fail(self, entry: Entry, reason: str, detail: str, command: Command | None = None) -> None:
+        named = {} if command is None else {"command_id": command.command_id, "command": command.name}
         with self._database.transaction() as connection:
             failed_work.insert(
                 connection,
                 queue=self._queue,
                 reason=reason,
                 detail=detail,
-                payload={"body": entry.body.decode(errors="replace")},
+                payload={**named, "body": entry.body.decode(errors="replace")},
                 attempts=entry.deliveries,
             )
 
@@ -185,11 +214,29 @@ def _digest_content(command: Command) -> bytes:
     return hashlib.sha256(orjson.dumps([command.name, command.arguments], option=orjson.OPT_SORT_KEYS)).digest()
 
 
-def _outcome_of(execute: Callable[[], dict[str, Any]]) -> tuple[str, dict[str, Any]]:
+def _handle_in(
+    connection: Connection, command: Command, handlers: Mapping[str, Handler]
+) -> dict[str, Any] | TraceTrackError:
+    """Execute a command in a savepoint, so that a refusal leaves nothing behind."""
+    with connection.begin_nested():
+        return handlers[command.name](connection, command)
+
+
+def _keep_once(
+    connection: Connection, command: Command, execute: Callable[[], dict[str, Any] | TraceTrackError]
+) -> tuple[str, dict[str, Any]]:
+    """Execute a command unless it was executed before, and keep its outcome in the same transaction."""
+    content_sha256 = _digest_content(command)
+    before = _find_executed(connection, command, content_sha256)
+    if before is not None:
+        return before
     try:
-        return "done", execute()
+        given = execute()
     except TraceTrackError as error:
-        return "refused", error_document(error)
+        given = error
+    status, outcome = ("refused", error_document(given)) if isinstance(given, TraceTrackError) else ("done", given)
+    _keep(connection, command, content_sha256, status, outcome)
+    return status, outcome
 
 
 def _find_executed(

@@ -60,6 +60,10 @@ _TRIM = text(
     " WHERE device_id = :device_id AND epoch = :epoch RETURNING *"
 )
 _SELECT_NEWEST = text("SELECT DISTINCT ON (device_id) * FROM device_delivery ORDER BY device_id, epoch DESC")
+_SELECT_NEWEST_GIVEN = text(
+    "SELECT DISTINCT ON (device_id) * FROM device_delivery WHERE device_id = ANY(CAST(:devices AS int[]))"
+    " ORDER BY device_id, epoch DESC"
+)
 _SELECT_DEVICE = text(
     "SELECT * FROM device_delivery WHERE device_id = :device_id"
     " AND epoch < coalesce(CAST(:below AS bigint), 2147483648) ORDER BY epoch DESC LIMIT :limit"
@@ -183,6 +187,15 @@ def mirror_every_device(redis: Redis, connection: Connection) -> int:
     pipeline.hset(MIRROR_KEY, COMPLETE_FIELD, "1")
     pipeline.execute()
     return len(states)
+
+
+def mirror_devices(redis: Redis, connection: Connection, device_ids: Collection[int]) -> None:
+    """Put the newest state of these devices in the mirror, for changes that no drain settles."""
+    rows = connection.execute(_SELECT_NEWEST_GIVEN, {"devices": array_literal(device_ids)})
+    if states := [_mirrored_of(_arrived_of(row)) for row in rows]:
+        pipeline: Pipeline = redis.pipeline(transaction=True)
+        mirror(pipeline, states)
+        pipeline.execute()
 
 
 def document_of(value: bytes) -> bytes:

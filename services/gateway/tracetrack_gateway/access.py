@@ -23,10 +23,13 @@ class Action(Enum):
     READ_STATS = auto()
     READ_COMMANDS = auto()
     MANAGE_DEVICES = auto()
+    READ_FAILED_WORK = auto()
+    RESOLVE_FAILED_WORK = auto()
 
 
 _BUSINESS = frozenset({"device", "dispatcher", "biller", "admin"})
 _BILLERS = frozenset({"biller", "admin"})
+_OPERATORS = frozenset({"operator", "admin"})
 
 PERMISSIONS: Mapping[Action, frozenset[str]] = {
     Action.SUBMIT_SCANS: frozenset({"device"}),
@@ -42,6 +45,8 @@ PERMISSIONS: Mapping[Action, frozenset[str]] = {
     Action.READ_STATS: frozenset({"biller", "operator", "admin"}),
     Action.READ_COMMANDS: frozenset({"dispatcher", "biller", "operator", "admin"}),
     Action.MANAGE_DEVICES: frozenset({"admin"}),
+    Action.READ_FAILED_WORK: _OPERATORS,
+    Action.RESOLVE_FAILED_WORK: _OPERATORS,
 }
 
 

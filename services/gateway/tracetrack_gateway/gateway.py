@@ -9,6 +9,7 @@ from tracetrack_common.settings import Settings
 from tracetrack_gateway.authentication import Authenticator
 from tracetrack_gateway.commands import Commander
 from tracetrack_gateway.delivery import DeliveryReader
+from tracetrack_gateway.failed_work import FailedWorkReader
 from tracetrack_gateway.login import Login
 from tracetrack_gateway.metrics import Metrics
 from tracetrack_gateway.operations import Operations
@@ -28,7 +29,7 @@ class Gateway:
         As the environment gave them.
     redis, database
         Redis; Postgres, read-only.
-    authenticator, submitter, commander, login, reader, deliveries, operations
+    authenticator, submitter, commander, login, reader, deliveries, failed_work, operations
         The use cases.
     metrics
         What this process counts.
@@ -45,6 +46,7 @@ class Gateway:
     login: Login
     reader: Reader
     deliveries: DeliveryReader
+    failed_work: FailedWorkReader
     operations: Operations
     metrics: Metrics
     replies: ReplyListener

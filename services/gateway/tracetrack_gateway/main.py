@@ -17,8 +17,19 @@ from tracetrack_gateway.accept import LedgerWriter, ScanAcceptor
 from tracetrack_gateway.authentication import Authenticator
 from tracetrack_gateway.commands import Commander
 from tracetrack_gateway.delivery import DeliveryReader
+from tracetrack_gateway.failed_work import FailedWorkReader
 from tracetrack_gateway.gateway import Gateway
-from tracetrack_gateway.handlers import bags, bills, delivery, eod, goods_returns, operations, people, scans
+from tracetrack_gateway.handlers import (
+    bags,
+    bills,
+    delivery,
+    eod,
+    failed_work,
+    goods_returns,
+    operations,
+    people,
+    scans,
+)
 from tracetrack_gateway.hot_path import HotPath
 from tracetrack_gateway.login import Login
 from tracetrack_gateway.metrics import Metrics
@@ -56,6 +67,7 @@ def build_gateway(settings: Settings) -> Gateway:
         login=Login(database, commander, wait_s=settings.reply_timeout_s),
         reader=Reader(database, redis),
         deliveries=DeliveryReader(database),
+        failed_work=FailedWorkReader(database),
         operations=operations_,
         metrics=Metrics(operations_),
         replies=replies,
@@ -96,7 +108,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.gateway = gateway
     problems.install(app)
     openapi.install(app)
-    for module in (scans, delivery, bags, bills, goods_returns, eod, people, operations):
+    for module in (scans, delivery, bags, bills, goods_returns, eod, people, failed_work, operations):
         app.include_router(module.router)
     return app
 

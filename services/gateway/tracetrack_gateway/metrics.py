@@ -5,6 +5,7 @@ from contextlib import suppress
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from redis.exceptions import RedisError
 
+from tracetrack_common.celery_app import DRAIN_TASKS
 from tracetrack_gateway.operations import Operations
 
 MEDIA_TYPE = CONTENT_TYPE_LATEST
@@ -39,6 +40,12 @@ class Metrics:
         self._age = Gauge(
             "tracetrack_ledger_oldest_seconds", "Age of the oldest of them", ["queue"], registry=self._registry
         )
+        self._failed_work = Gauge(
+            "tracetrack_failed_work_open",
+            "Failed work that waits for a person to decide",
+            ["queue"],
+            registry=self._registry,
+        )
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request.
@@ -61,4 +68,7 @@ class Metrics:
             for queue, state in (await self._operations.ledgers()).items():
                 self._entries.labels(queue).set(state.entries)
                 self._age.labels(queue).set(state.oldest_age_s)
+        failed_work = await self._operations.failed_work()
+        for queue in DRAIN_TASKS:
+            self._failed_work.labels(queue).set(failed_work.get(queue, 0))
         return generate_latest(self._registry)

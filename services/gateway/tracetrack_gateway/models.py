@@ -14,6 +14,7 @@ from pydantic import (
     Field,
     JsonValue,
     SecretStr,
+    StringConstraints,
     model_validator,
 )
 
@@ -301,6 +302,16 @@ class CompleteIn(_In):
     """Completing a bill."""
 
     reason: LongText | None = Field(default=None, description="needed to complete it short")
+
+
+class DiscardIn(_In):
+    """Why a piece of failed work shall never be done."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"reason": "a test device, enrolled by mistake"}})
+
+    reason: Annotated[
+        str, StringConstraints(strip_whitespace=True, min_length=3, max_length=500, pattern=r"^[^\x00]*$")
+    ]
 
 
 class ReturnIn(_In):

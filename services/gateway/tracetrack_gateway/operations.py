@@ -17,6 +17,8 @@ from tracetrack_common.ledger import LedgerKeys, LedgerState, queue_state_comman
 from tracetrack_gateway import storage
 
 _STATS_TTL_S = 1.0
+_FAILED_WORK_WAIT_S = 0.5
+"""How long metrics wait for Postgres, which may hang: they must be there then above all."""
 
 
 class Operations:
@@ -37,6 +39,8 @@ class Operations:
         self._database = database
         self._lease_ms = int(lease_s * 1000)
         self._totals: tuple[dict[str, Any], float] | None = None
+        self._failed_work: dict[str, int] = {}
+        self._failed_work_count: asyncio.Task[dict[str, int]] | None = None
         self.cache_hits = 0
         self.cache_misses = 0
 
@@ -86,6 +90,22 @@ class Operations:
             **self._totals[0],
         }
 
+    async def failed_work(self) -> dict[str, int]:
+        """Give how much failed work is open, by queue; while Postgres does not answer, as it was when it last did."""
+        if self._failed_work_count is None:
+            self._failed_work_count = asyncio.create_task(asyncio.to_thread(self._count_failed_work))
+        count = self._failed_work_count
+        await asyncio.wait({count}, timeout=_FAILED_WORK_WAIT_S)
+        if count.done():
+            self._failed_work_count = None
+            if count.exception() is None:
+                self._failed_work = count.result()
+        return self._failed_work
+
+    def _count_failed_work(self) -> dict[str, int]:
+        with self._database.snapshot() as connection:
+            return storage.count_failed_work(connection)
+
     def _count(self) -> dict[str, Any]:
         with self._database.snapshot() as connection:
             totals = tally.read(connection)
@@ -95,7 +115,7 @@ class Operations:
         for outcome in Outcome:
             by_feedback[outcome.feedback] += by_outcome[outcome.value]
         return {
-            "failed_work": failed,
+            "failed_work": sum(failed.values()),
             "scans": {"total": sum(by_outcome.values()), "by_outcome": by_outcome, "by_feedback": by_feedback},
             "bags": {"parents": totals.get("bag.parent", 0), "children": totals.get("bag.child", 0)},
         }

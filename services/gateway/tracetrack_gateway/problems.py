@@ -84,7 +84,7 @@ async def render_http_error(request: Request, error: Exception) -> Response:
 
 async def render_database_error(request: Request, error: Exception) -> Response:
     """Render a database that does not answer as 503; anything else that it says is a defect."""
-    if not isinstance(error, SQLAlchemyError) or not (is_transient(error) or "QueuePool" in str(error)):
+    if not isinstance(error, SQLAlchemyError) or not is_transient(error):
         raise error
     log.warning("database_unavailable", reason=str(error).splitlines()[0])
     return await render_error(

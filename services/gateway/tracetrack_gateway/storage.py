@@ -95,7 +95,24 @@ _SELECT_DOCUMENT = text(
     " WHERE business_date = :business_date AND area_id IS NOT DISTINCT FROM CAST(:area_id AS smallint)"
     " AND format = :format ORDER BY revision DESC LIMIT 1"
 )
-_COUNT_FAILED_WORK = text("SELECT count(*) FROM failed_work WHERE state = 'open'")
+_FAILED_WORK_COLUMNS = (
+    "SELECT failed_id, queue, reason, detail, coalesce(payload->>'scan_id', payload->>'command_id') AS work_id,"
+    " payload->>'command' AS command, attempts, first_at, last_at, state, resolved_at,"
+    " app_user.username AS resolved_by, note"
+)
+_FROM_FAILED_WORK = " FROM failed_work LEFT JOIN app_user ON app_user.user_id = failed_work.resolved_by"
+_SELECT_FAILED_WORK = text(
+    f"{_FAILED_WORK_COLUMNS} {_FROM_FAILED_WORK} WHERE state = :state"
+    " AND (CAST(:queue AS text) IS NULL OR queue = :queue)"
+    " AND (CAST(:reason AS text) IS NULL OR reason = :reason)"
+    " AND (CAST(:below_at AS timestamptz) IS NULL"
+    " OR (first_at, failed_id) < (CAST(:below_at AS timestamptz), CAST(:below_id AS uuid)))"
+    " ORDER BY first_at DESC, failed_id DESC LIMIT :limit"
+)
+_SELECT_FAILED_PIECE = text(
+    f"{_FAILED_WORK_COLUMNS}, payload->>'body' AS body {_FROM_FAILED_WORK} WHERE failed_id = :failed_id"
+)
+_COUNT_FAILED_WORK = text("SELECT queue, count(*) AS pieces FROM failed_work WHERE state = 'open' GROUP BY queue")
 
 
 def select_scan(connection: Connection, scan_id: UUID) -> Row[Any] | None:
@@ -167,6 +184,16 @@ def select_document(
     return connection.execute(_SELECT_DOCUMENT, values).one_or_none()
 
 
-def count_failed_work(connection: Connection) -> int:
-    """Tell how much failed work waits for somebody."""
-    return connection.scalar(_COUNT_FAILED_WORK) or 0
+def select_failed_work(connection: Connection, filters: Mapping[str, Any]) -> list[Row[Any]]:
+    """Give failed work without what is in it, newest first: state, queue, reason, below_at and below_id, limit."""
+    return list(connection.execute(_SELECT_FAILED_WORK, filters))
+
+
+def select_failed_piece(connection: Connection, failed_id: UUID) -> Row[Any] | None:
+    """Give a piece of failed work with its message."""
+    return connection.execute(_SELECT_FAILED_PIECE, {"failed_id": failed_id}).one_or_none()
+
+
+def count_failed_work(connection: Connection) -> dict[str, int]:
+    """Tell how much failed work waits for somebody, by the queue it came from."""
+    return {row.queue: row.pieces for row in connection.execute(_COUNT_FAILED_WORK)}

@@ -8,10 +8,12 @@ from typing import Any
 from celery import Celery
 from sqlalchemy import text
 
-from tracetrack_common.commands import CommandExecutor
+from tracetrack_common import failed_work
+from tracetrack_common.commands import CommandExecutor, Job
 from tracetrack_common.contracts import Command
 from tracetrack_common.drain import Handled
 from tracetrack_common.ledger import Entry
+from tracetrack_common.replay import JobReplayer, give_up
 from tracetrack_common.worker import WorkerProcess
 from tracetrack_report_worker import schedule, summary
 from tracetrack_report_worker.content import ALL_AREAS
@@ -27,7 +29,14 @@ class ReportWorkerProcess(WorkerProcess):
     @cached_property
     def handle_reports(self) -> Callable[[Sequence[Entry]], Handled]:
         """What the drain of the reports' ledger calls."""
-        return CommandExecutor(self.database, queue="reports", jobs={"eod.run": self.run_eod}).handle
+        jobs: dict[str, Job] = {"eod.run": self.run_eod}
+        replayer = JobReplayer(self.database, CommandExecutor(self.database, queue="reports", jobs=jobs))
+        return CommandExecutor(
+            self.database,
+            queue="reports",
+            jobs={**jobs, failed_work.REPLAY: replayer},
+            given_up={failed_work.REPLAY: give_up},
+        ).handle
 
     def run_eod(self, command: Command) -> dict[str, Any]:
         """Make the summaries of a day that a person asks for: one area's, or every area's and the one over all.

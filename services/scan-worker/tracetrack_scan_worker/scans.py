@@ -1,10 +1,12 @@
 """Handling the entries of the scans' ledger: decode, apply, reply; what cannot be applied goes to failed work."""
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import orjson
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
 
 from tracetrack_common import failed_work
 from tracetrack_common.contracts import (
@@ -19,11 +21,11 @@ from tracetrack_common.contracts import (
 )
 from tracetrack_common.db.session import Database, is_transient
 from tracetrack_common.delivery import Mirrored, add_failed
-from tracetrack_common.domain.scans import Outcome, Result, Scan
+from tracetrack_common.domain.scans import Result, Scan
 from tracetrack_common.drain import ENTRIES_PER_LOOK, Handled
 from tracetrack_common.ledger import GROUP_DELIVERIES, Entry, Ledger
 from tracetrack_common.log import get_logger
-from tracetrack_scan_worker.apply import Applier
+from tracetrack_scan_worker.apply import ID_REUSED, Applier
 
 log = get_logger(__name__)
 
@@ -31,6 +33,7 @@ SUSPECT_DELIVERIES = GROUP_DELIVERIES + 1
 """An entry that comes alone, since it was there when workers died, is cut into single scans."""
 POISON_DELIVERIES = SUSPECT_DELIVERIES + 2
 """A single scan that is handed out so often is failed work: two workers died when they had it and nothing else."""
+ID_REUSED_DETAIL = "the scan_id was used before with other content"
 
 
 class ScanHandler:
@@ -90,7 +93,7 @@ class ScanHandler:
         try:
             submissions = decode_submissions(entry.body)
         except UnreadableEntryError as error:
-            self._fail({"body": entry.body.decode(errors="replace")}, "unreadable", str(error), entry.deliveries)
+            self._fail_unreadable(entry, error)
             return []
         if entry.deliveries < SUSPECT_DELIVERIES:
             return submissions
@@ -124,7 +127,12 @@ class ScanHandler:
         return True
 
     def _apply(
-        self, scans: Sequence[Scan], origins: Sequence[Origin], deliveries: dict[int, Mirrored]
+        self,
+        scans: Sequence[Scan],
+        origins: Sequence[Origin],
+        deliveries: dict[int, Mirrored],
+        *,
+        last_try: bool = False,
     ) -> list[Result | None]:
         """Apply scans together; when that fails for good, in halves, until the one at fault stands alone."""
         first_origins: dict[str, Origin] = {}
@@ -135,35 +143,50 @@ class ScanHandler:
         except Exception as error:
             if is_transient(error):
                 raise
-            if len(scans) == 1:
-                log.exception("scan_failed", scan_id=scans[0].scan_id)
-                detail = f"{type(error).__name__}: {error}"
-                _note(deliveries, self._fail_scan(scans[0], origins[0], "not_applicable", detail, attempts=1))
-                return [None]
+            failure = error
+        else:
+            _note(deliveries, applied.deliveries)
+            for scan, origin, result in zip(scans, origins, applied.results, strict=True):
+                if result is ID_REUSED:
+                    _note(deliveries, self._fail_scan(scan, origin, "id_reused", ID_REUSED_DETAIL, attempts=1))
+            return list(applied.results)
+        # Not while the error is handled: each would carry along those of all the batches that its scan was part of.
+        if len(scans) > 1:
             middle = len(scans) // 2
             first_half = self._apply(scans[:middle], origins[:middle], deliveries)
             return first_half + self._apply(scans[middle:], origins[middle:], deliveries)
-        _note(deliveries, applied.deliveries)
-        for scan, origin, result in zip(scans, origins, applied.results, strict=True):
-            if result.outcome is Outcome.ID_REUSED:
-                detail = "the scan_id was used before with other content"
-                _note(deliveries, self._fail_scan(scan, origin, "id_reused", detail, attempts=1))
-        return list(applied.results)
+        if isinstance(failure, IntegrityError) and not last_try:
+            # A constraint decided: against this scan, or for another transaction that was faster.
+            return self._apply(scans, origins, deliveries, last_try=True)
+        log.error("scan_failed", scan_id=scans[0].scan_id, exc_info=failure)
+        detail = failed_work.describe(failure)
+        _note(deliveries, self._fail_scan(scans[0], origins[0], "not_applicable", detail, attempts=1))
+        return [None]
 
     def _fail_scan(self, scan: Scan, origin: Origin, reason: str, detail: str, attempts: int) -> list[Mirrored]:
-        """Keep a scan as failed work; its device need not send it again."""
-        message = encode_submissions([ScanSubmission(origin, [scan], None)])
-        payload = {"scan_id": scan.scan_id, "body": message.decode()}
-        return self._fail(payload, reason, detail, attempts, scans=[scan])
+        with self._database.transaction() as connection:
+            return keep_failed(connection, scan, origin, reason, detail, attempts)
 
-    def _fail(
-        self, payload: Mapping[str, Any], reason: str, detail: str, attempts: int, *, scans: Sequence[Scan] = ()
-    ) -> list[Mirrored]:
+    def _fail_unreadable(self, entry: Entry, error: UnreadableEntryError) -> None:
         with self._database.transaction() as connection:
             failed_work.insert(
-                connection, queue="scans", reason=reason, detail=detail, payload=payload, attempts=attempts
+                connection,
+                queue="scans",
+                reason="unreadable",
+                detail=str(error),
+                payload={"body": entry.body.decode(errors="replace")},
+                attempts=entry.deliveries,
             )
-            return add_failed(connection, scans)
+
+
+def keep_failed(
+    connection: Connection, scan: Scan, origin: Origin, reason: str, detail: str, attempts: int
+) -> list[Mirrored]:
+    """Keep a scan as failed work with the request it came in; its device need not send it again."""
+    message = encode_submissions([ScanSubmission(origin, [scan], None)])
+    payload = {"scan_id": scan.scan_id, "body": message.decode()}
+    failed_work.insert(connection, queue="scans", reason=reason, detail=detail, payload=payload, attempts=attempts)
+    return add_failed(connection, [scan])
 
 
 def _note(deliveries: dict[int, Mirrored], newer: Iterable[Mirrored]) -> None:

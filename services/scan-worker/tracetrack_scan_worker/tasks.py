@@ -6,18 +6,21 @@ from functools import cached_property, partial
 
 from celery import Celery
 
-from tracetrack_common.commands import CommandExecutor
+from tracetrack_common import failed_work
+from tracetrack_common.commands import CommandExecutor, Handler
 from tracetrack_common.credentials import mirror_all
 from tracetrack_common.db.partitions import ensure_partitions
 from tracetrack_common.delivery import mirror_every_device
 from tracetrack_common.drain import Handled
 from tracetrack_common.ledger import Entry, Ledger
+from tracetrack_common.replay import CommandRoad, Replayer, Road, give_up
 from tracetrack_common.worker import WorkerProcess
 from tracetrack_scan_worker.apply import Applier
 from tracetrack_scan_worker.attach import SackAttacher
 from tracetrack_scan_worker.bills import complete_bill, create_bill
 from tracetrack_scan_worker.goods_returns import create_return
 from tracetrack_scan_worker.people import enrol_device, mirror_device, mirror_session, start_session
+from tracetrack_scan_worker.replay import ScanRoad
 from tracetrack_scan_worker.scans import ScanHandler
 
 MIRROR_TASK = "commands.mirror_credentials"
@@ -36,21 +39,27 @@ class ScanWorkerProcess(WorkerProcess):
     @cached_property
     def handle_commands(self) -> Callable[[Sequence[Entry]], Handled]:
         """What the drain of the commands' ledger calls."""
+        handlers: dict[str, Handler] = {
+            "bill.create": create_bill,
+            "bill.complete": complete_bill,
+            "bill.attach": SackAttacher(Applier(self.database)),
+            "return.create": create_return,
+            "session.start": start_session,
+            "device.enrol": enrol_device,
+        }
+        after_commit = {
+            "session.start": partial(mirror_session, self.redis),
+            "device.enrol": partial(mirror_device, self.redis),
+        }
+        plain = CommandExecutor(self.database, queue="commands", handlers=handlers, after_commit=after_commit)
+        roads: dict[str, Road] = {"scans": ScanRoad(self.database, self.redis), "commands": CommandRoad(plain)}
+        replayer = Replayer(self.database, roads)
         return CommandExecutor(
             self.database,
             queue="commands",
-            handlers={
-                "bill.create": create_bill,
-                "bill.complete": complete_bill,
-                "bill.attach": SackAttacher(Applier(self.database)),
-                "return.create": create_return,
-                "session.start": start_session,
-                "device.enrol": enrol_device,
-            },
-            after_commit={
-                "session.start": partial(mirror_session, self.redis),
-                "device.enrol": partial(mirror_device, self.redis),
-            },
+            handlers={**handlers, failed_work.REPLAY: replayer, failed_work.DISCARD: failed_work.discard},
+            after_commit={**after_commit, failed_work.REPLAY: replayer.follow_up},
+            given_up={failed_work.REPLAY: give_up},
         ).handle
 
 

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import httpx
 
 from tracetrack_local.credentials import Credentials
-from tracetrack_local.errors import LauncherError
+from tracetrack_local.errors import LauncherError, RefusedError
 from tracetrack_local.replay.devices import describe_refusal
 from tracetrack_local.replay.patience import Patience
 
@@ -21,6 +21,7 @@ MOST_CONNECTIONS: Final = 8
 
 _COMMAND_WAIT_S = 10
 _POLL_S = 0.25
+_PAGE = 200
 
 
 class Stats(NamedTuple):
@@ -158,6 +159,33 @@ class Office:
         document: dict[str, Any] = await self._ask("GET", f"/api/v1/eod/{day}", params={"area": area})
         return document
 
+    async def list_failed(
+        self, filters: Mapping[str, str], *, limit: int | None = None
+    ) -> tuple[list[dict[str, Any]], bool]:
+        """Give failed work, newest first, and whether there is more of it than the limit."""
+        pieces: list[dict[str, Any]] = []
+        params = {**filters, "limit": str(min(limit or _PAGE, _PAGE))}
+        while True:
+            page = await self._ask("GET", "/api/v1/failed-work", params=params)
+            pieces += page["items"]
+            if page["next_cursor"] is None or (limit is not None and len(pieces) >= limit):
+                return pieces[:limit], page["next_cursor"] is not None or len(pieces) > (limit or len(pieces))
+            params["cursor"] = page["next_cursor"]
+
+    async def failed_piece(self, failed_id: str) -> dict[str, Any]:
+        """Give a piece of failed work with what is in it."""
+        document: dict[str, Any] = await self._ask("GET", f"/api/v1/failed-work/{failed_id}")
+        return document
+
+    async def resolve_failed(self, failed_id: str, because: str | None) -> dict[str, Any]:
+        """Discard a piece of failed work for a reason, or replay it without one; give what became of it."""
+        path = f"/api/v1/failed-work/{failed_id}"
+        if because is None:
+            document: dict[str, Any] = await self._ask("POST", f"{path}/replay")
+        else:
+            document = await self._ask("POST", f"{path}/discard", {"reason": because})
+        return document
+
     async def _ask(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, params: Mapping[str, str] | None = None
     ) -> Any:
@@ -179,7 +207,7 @@ class Office:
         if answer.status_code == httpx.codes.ACCEPTED:
             return await self._outcome_of(answer.headers["Location"], f"{method} {path}")
         if not answer.is_success:
-            raise LauncherError(f"The gateway refused {method} {path}: {describe_refusal(answer)}")
+            raise RefusedError(f"{method} {path}", describe_refusal(answer))
         return answer.json()
 
     async def _outcome_of(self, location: str, what: str) -> Any:
@@ -190,7 +218,7 @@ class Office:
             if command["status"] == "done":
                 return command["outcome"]
             if command["status"] != "queued":
-                raise LauncherError(f"{what} was {command['status']}: {command['outcome']}")
+                raise RefusedError(what, command["outcome"]["detail"])
             await asyncio.sleep(_POLL_S)
         raise LauncherError(
             f"{what} was accepted and is not done after {COMMAND_DEADLINE_S:.0f} s; see `tracetrack logs`."

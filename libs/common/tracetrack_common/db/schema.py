@@ -339,8 +339,12 @@ failed_work = Table(
     Column("first_at", _TIME, nullable=False),
     Column("last_at", _TIME, nullable=False),
     Column("state", Text, nullable=False, server_default="open"),
+    Column("resolved_at", _TIME),
+    Column("resolved_by", Integer, ForeignKey("app_user.user_id")),
+    Column("note", Text, comment="what became of it when it was replayed, or why it was discarded"),
     _one_of("state", "open", "replayed", "discarded"),
-    Index("failed_work_open_idx", "last_at", postgresql_where=text("state = 'open'")),
+    CheckConstraint("(state = 'open') = (resolved_at IS NULL)", name="resolved"),
+    Index(None, "state", "first_at", "failed_id"),
 )
 
 eod_summary = Table(

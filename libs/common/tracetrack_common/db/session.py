@@ -5,25 +5,30 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import QueuePool
 
 from tracetrack_common.settings import Settings
 
-_TRANSIENT_SQLSTATES = frozenset(
+_TRANSIENT_CLASSES = frozenset(
     {
-        "40001",  # serialization_failure
-        "40P01",  # deadlock_detected
-        "55P03",  # lock_not_available
-        "57014",  # query_canceled: a statement timeout under load
-        "53100",  # disk_full
-        "53200",  # out_of_memory
-        "53300",  # too_many_connections
-        "57P01",  # admin_shutdown
-        "57P02",  # crash_shutdown
-        "57P03",  # cannot_connect_now
-        "25006",  # read_only_sql_transaction: a demoted server
+        "08",  # connection_exception
+        "40",  # transaction_rollback: a serialization failure, a deadlock
+        "53",  # insufficient_resources: disk full, out of memory, too many connections
+        "57",  # operator_intervention: a statement timeout under load, a shutdown, a start
     }
 )
+_TRANSIENT_SQLSTATES = frozenset(
+    {
+        "25006",  # read_only_sql_transaction: a demoted server
+        "25P03",  # idle_in_transaction_session_timeout: this process was held up
+        "25P04",  # transaction_timeout
+        "55P03",  # lock_not_available
+        "58030",  # io_error
+    }
+)
+_WITHOUT_SQLSTATE = frozenset({"OperationalError", "InterfaceError", "DatabaseError"})
+"""What the driver raises when the server said nothing: a connection that broke, whatever was under way."""
 
 
 _CLIENT_CHECK_MS = 1_000
@@ -41,14 +46,14 @@ def is_transient(error: BaseException) -> bool:
     error
         What a transaction ended with.
     """
-    if isinstance(error, StateChangedError):
+    if isinstance(error, StateChangedError | PoolTimeoutError | MemoryError):
         return True
     if not isinstance(error, DBAPIError):
         return False
     sqlstate = getattr(error.orig, "pgcode", None)
     if sqlstate is None:
-        return error.connection_invalidated or type(error.orig).__name__ in {"OperationalError", "InterfaceError"}
-    return sqlstate in _TRANSIENT_SQLSTATES or sqlstate.startswith("08")
+        return error.connection_invalidated or type(error.orig).__name__ in _WITHOUT_SQLSTATE
+    return sqlstate in _TRANSIENT_SQLSTATES or sqlstate[:2] in _TRANSIENT_CLASSES
 
 
 class Database:

@@ -261,7 +261,8 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     "failed_work_open": Entry(
         "error",
         "Accepted work could not be done and waits for a person to decide.",
-        "Look at each row of failed_work; replay it when its cause is gone, or discard it with a reason.",
+        "See why with `tracetrack failed list`. When the cause is gone: `tracetrack failed replay ID…` (or `--all"
+        " --reason …`); what shall never be done: `tracetrack failed discard ID… --because …` (docs/failed-work.md).",
     ),
     # The audit log.
     "audit_chain_broken": Entry("critical", "A row of the audit log was changed, removed or put in.", _TAMPERED),
