@@ -75,14 +75,14 @@ class Backpressure:
         self._settings = settings
         self._rng = rng or random.Random()  # noqa: S311 - jitter is no secret
         self._valves = {BULK: Valve(0.8, 0.7), FEW: Valve(1.0, 0.9)}
-        self._loads: deque[tuple[float, float]] = deque([(time.monotonic(), 0.0)], maxlen=_LOOKS_KEPT)
+        self._loads: deque[tuple[float, float]] = deque(maxlen=_LOOKS_KEPT)
         self._task: asyncio.Task[None] | None = None
         self.refused_scans = dict.fromkeys(self._valves, 0)
 
     @property
     def load(self) -> float:
         """How much of the limit is in use; from 1 on no scan is accepted."""
-        return self._loads[-1][1]
+        return self._loads[-1][1] if self._loads else 0.0
 
     @property
     def refusing(self) -> list[str]:
