@@ -187,6 +187,11 @@ async def measure(stage: Stage, fault: Fault) -> tuple[dict[str, Answers], dict[
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
         healed = time.monotonic()
+        # What has ended is started again at once, as a supervisor does.
+        for part in stage.pipeline.parts.values():
+            if not part.is_running():
+                _say(f"({part.name} had ended and is started again)")
+                part.start()
         back = await asyncio.gather(*(_wait_until_back(client, ask, healed) for ask in stage.asks))
     return answers, dict(zip(answers, back, strict=True))
 

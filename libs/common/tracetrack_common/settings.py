@@ -41,7 +41,7 @@ class Settings(BaseSettings):
     db_max_overflow: int = Field(default=5, ge=0, description="connections it may open beyond those")
     db_connect_timeout_s: int = Field(default=3, ge=1)
     db_statement_timeout_ms: int = Field(default=15_000, ge=100)
-    db_read_timeout_s: float = Field(default=2.5, gt=0, description="how long the gateway waits for Postgres to answer")
+    db_read_timeout_s: float = Field(default=2.0, gt=0, description="how long the gateway waits for Postgres to answer")
     db_lock_timeout_ms: int = Field(default=5_000, ge=100)
     db_idle_in_transaction_timeout_ms: int = Field(default=20_000, ge=100)
 

@@ -29,8 +29,8 @@ FEW = "few"
 FEW_SCANS = 20
 """A request with more is bulk: what a device had kept while it was away. Scans of a person at work come one by one."""
 
-_LOOK_S = 0.25
-_LOOKS_KEPT = 20
+_LOOK_S = 0.5
+_LOOKS_KEPT = 10
 """Five seconds: the rate at which the ledger empties is taken over them."""
 _SPREAD = 0.5
 _SPREAD_LEAST_S = 2.0
