@@ -106,8 +106,16 @@ def start_plain(servers: EmbeddedServers, folder: Path) -> Pipeline:
     return pipeline
 
 
-def start_ours(servers: EmbeddedServers, folder: Path) -> Pipeline:
-    """Start TraceTrack's gateway and workers on a database and a Redis database of their own."""
+def start_ours(servers: EmbeddedServers, folder: Path, **settings: str) -> Pipeline:
+    """Start TraceTrack's gateway and workers on a database and a Redis database of their own.
+
+    Parameters
+    ----------
+    servers, folder
+        Where they are; where logs go.
+    **settings
+        Settings that differ from the defaults.
+    """
     database_url, redis_url = servers.create_database("ours"), servers.redis_url(0)
     port = ports.choose_free()
     env = clean_environment() | {
@@ -116,6 +124,7 @@ def start_ours(servers: EmbeddedServers, folder: Path) -> Pipeline:
         "TRACETRACK_GATEWAY_PORT": str(port),
         "TRACETRACK_STATE_DIR": str(folder),
         "TRACETRACK_LOG_LEVEL": "warning",
+        **{PREFIX + name.upper(): value for name, value in settings.items()},
     }
     migrate = python_child("migrate", ["-m", "tracetrack_common.migrate"], env, folder)
     migrate.start()

@@ -139,7 +139,13 @@ def test_stats_count_every_scan_and_bag_exactly(api: Api, admin: httpx.Client, d
     }
     assert stats["scans"]["total"] == sum(stats["scans"]["by_feedback"].values())
     assert stats["failed_work"] == api.warehouse.value("SELECT count(*) FROM failed_work")
-    assert stats["ledger"]["scans"] == {"entries": 0, "oldest_age_s": 0.0, "undelivered": 0}
+    assert stats["ledger"]["scans"] == {
+        "entries": 0,
+        "identities": 0,
+        "oldest_age_s": 0.0,
+        "undelivered": 0,
+    }
+    assert (stats["backpressure"]["refusing"], stats["backpressure"]["refused_scans"]) == ([], {"bulk": 0, "few": 0})
 
 
 def test_metrics_count_requests_by_route_and_not_by_what_was_asked_for(api: Api, device: httpx.Client) -> None:

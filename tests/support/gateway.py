@@ -3,6 +3,7 @@
 import socket
 import ssl
 import threading
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
@@ -78,10 +79,13 @@ class WorkerThread:
     ----------
     settings
         The servers.
+    queues
+        Whose work it does.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, queues: Sequence[str] = _QUEUES) -> None:
         self._settings = settings
+        self._queues = queues
         self._process = ScanWorkerProcess(settings, name="tests-worker")
         self._app = build_app(settings, name="tests-worker")
         self._thread = threading.Thread(target=self._run, name="worker")
@@ -103,7 +107,7 @@ class WorkerThread:
     def _run(self) -> None:
         handlers = {"scans": self._process.handle_scans, "commands": self._process.handle_commands}
         with closing(connect_worker(self._settings)) as redis:
-            while (queue := _next_summons(redis)) != _STOP:
+            while (queue := _next_summons(redis, self._queues)) != _STOP:
                 self._process.drain(self._app, queue, handlers[queue])
 
 
@@ -147,9 +151,9 @@ def problem_of(answer: httpx.Response, status: int) -> dict[str, Any]:
     return problem
 
 
-def _next_summons(redis: Redis) -> str:
+def _next_summons(redis: Redis, queues: Sequence[str]) -> str:
     """Wait for the next message in Celery's queues, and name its queue."""
     while True:
-        found = cast("tuple[bytes, Any] | None", redis.brpop([_STOP, *_QUEUES], timeout=1))
+        found = cast("tuple[bytes, Any] | None", redis.brpop([_STOP, *queues], timeout=1))
         if found is not None:
             return found[0].decode()

@@ -97,6 +97,11 @@ def test_every_error_is_a_problem_and_nothing_else(document: dict[str, Any]) -> 
                 assert response["content"][PROBLEM]["schema"]["$ref"].endswith("/Problem")
 
 
+def test_every_answer_that_asks_to_come_again_says_when(document: dict[str, Any]) -> None:
+    for name, operation in operations(document, with_token=True):
+        assert "Retry-After" in operation["responses"]["503"]["headers"], name
+
+
 def test_every_body_and_every_good_answer_has_a_form(document: dict[str, Any]) -> None:
     for name, operation in operations(document):
         for part in [operation.get("requestBody"), *operation["responses"].values()]:

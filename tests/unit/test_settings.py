@@ -52,6 +52,8 @@ def test_a_secret_has_no_default(environment: pytest.MonkeyPatch, name: str) -> 
         ("TRACETRACK_GATEWAY_PORT", "http"),
         ("TRACETRACK_LOG_LEVEL", "loud"),
         ("TRACETRACK_LEASE_S", "0"),
+        ("TRACETRACK_LEDGER_MOST_SCANS", "0"),
+        ("TRACETRACK_REDIS_MOST_MEMORY_SHARE", "1.5"),
         ("TRACETRACK_CREDENTIAL_TTL_S", "6"),
         ("TRACETRACK_DATABASE_URL", "mysql://tracetrack:secret-of-postgres@127.0.0.1/tracetrack"),
         ("TRACETRACK_REDIS_URL", "http://:secret-of-redis@127.0.0.1:6379"),

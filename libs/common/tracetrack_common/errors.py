@@ -117,6 +117,13 @@ class UnavailableError(TraceTrackError):
         self.retry_after_s = retry_after_s
 
 
+class OverloadedError(UnavailableError):
+    """Too much waits to be applied already; nothing was accepted, and a retry is safe and should wait."""
+
+    code = "overloaded"
+    title = "Too much waits already"
+
+
 BY_CODE: Mapping[str, type[TraceTrackError]] = {
     error.code: error
     for error in (

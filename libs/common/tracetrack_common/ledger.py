@@ -118,6 +118,8 @@ class LedgerState:
     ----------
     entries
         Entries not committed yet.
+    identities
+        Scans or commands in them; one that was sent twice counts once.
     oldest_age_s
         Seconds since the oldest of them was accepted; 0 when there is none.
     undelivered
@@ -127,6 +129,7 @@ class LedgerState:
     """
 
     entries: int
+    identities: int
     oldest_age_s: float
     undelivered: int
     abandoned: int
@@ -318,6 +321,7 @@ class Ledger:
 def queue_state_commands(pipeline: Any, keys: LedgerKeys, lease_ms: int) -> None:
     """Put the commands whose answers `read_queue_state` reads on a pipeline, synchronous or asynchronous."""
     pipeline.xlen(keys.stream)
+    pipeline.hlen(keys.index)
     pipeline.xrange(keys.stream, count=1)
     pipeline.time()
     pipeline.xinfo_groups(keys.stream)
@@ -326,8 +330,8 @@ def queue_state_commands(pipeline: Any, keys: LedgerKeys, lease_ms: int) -> None
 
 def read_queue_state(answers: Sequence[Any]) -> LedgerState:
     """Read what the commands of `queue_state_commands` answered; an emptied Redis has an empty ledger."""
-    length, first, now, groups, abandoned = answers
-    for answer in (length, first, now):
+    length, identities, first, now, groups, abandoned = answers
+    for answer in (length, identities, first, now):
         if isinstance(answer, Exception):
             raise answer
     age_s = 0.0
@@ -337,6 +341,7 @@ def read_queue_state(answers: Sequence[Any]) -> LedgerState:
     pending = 0 if isinstance(groups, Exception) else sum(group["pending"] for group in groups)
     return LedgerState(
         entries=length,
+        identities=identities,
         oldest_age_s=round(age_s, 3),
         undelivered=max(0, length - pending),
         abandoned=0 if isinstance(abandoned, Exception) else len(abandoned),

@@ -1,5 +1,7 @@
 """Clients of Redis: one place for their timeouts (reliability.md, Settings and why)."""
 
+import socket
+
 from redis import Redis
 from redis import asyncio as aioredis
 from redis.backoff import NoBackoff
@@ -10,6 +12,13 @@ from tracetrack_common.settings import Settings
 _GATEWAY_SOCKET_TIMEOUT_S = 1.0
 _GATEWAY_CONNECT_TIMEOUT_S = 0.5
 _WORKER_SOCKET_TIMEOUT_S = 5.0
+_LISTENER_KEEPALIVE = {
+    socket.TCP_KEEPIDLE: 5,
+    socket.TCP_KEEPINTVL: 2,
+    socket.TCP_KEEPCNT: 3,
+    socket.TCP_USER_TIMEOUT: 10_000,
+}
+"""A line that was cut without a word shows after some 10 s: whoever only listens sends nothing that could fail."""
 
 
 def connect_worker(settings: Settings) -> Redis:
@@ -36,11 +45,12 @@ def connect_gateway(settings: Settings) -> aioredis.Redis:
 
 
 def connect_listener(settings: Settings) -> aioredis.Redis:
-    """Give the gateway's client for subscriptions, on which silence is normal."""
+    """Give the gateway's client for subscriptions: patient only with silence, and without retries of its own."""
     return aioredis.Redis.from_url(
         settings.redis_url.get_secret_value(),
-        socket_timeout=None,
+        socket_timeout=_GATEWAY_SOCKET_TIMEOUT_S,
         socket_connect_timeout=_GATEWAY_CONNECT_TIMEOUT_S,
         socket_keepalive=True,
-        health_check_interval=5,
+        socket_keepalive_options=_LISTENER_KEEPALIVE,
+        retry=Retry(NoBackoff(), 0),
     )

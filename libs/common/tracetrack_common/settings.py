@@ -41,12 +41,24 @@ class Settings(BaseSettings):
     db_max_overflow: int = Field(default=5, ge=0, description="connections it may open beyond those")
     db_connect_timeout_s: int = Field(default=3, ge=1)
     db_statement_timeout_ms: int = Field(default=15_000, ge=100)
+    db_read_timeout_s: float = Field(default=2.0, gt=0, description="how long the gateway waits for Postgres to answer")
     db_lock_timeout_ms: int = Field(default=5_000, ge=100)
     db_idle_in_transaction_timeout_ms: int = Field(default=20_000, ge=100)
 
     lease_s: float = Field(default=5.0, gt=0, description="a ledger entry untouched for so long is taken over")
     sweep_interval_s: float = Field(default=1.0, gt=0, description="how often a worker looks for forgotten entries")
     scans_per_transaction: int = Field(default=2_000, ge=1, description="most scans one transaction applies")
+
+    ledger_most_scans: int = Field(
+        default=1_000_000, ge=1, description="accepted and not applied scans above which no more are accepted"
+    )
+    ledger_most_age_s: float | None = Field(
+        default=None, gt=0, description="the same for the age of the oldest ledger entry; left out: no limit"
+    )
+    redis_most_memory_share: float = Field(
+        default=0.9, gt=0, le=1, description="the same for the share of Redis' maxmemory in use"
+    )
+    retry_after_most_s: int = Field(default=60, ge=1, description="longest time a refused device is told to wait")
 
     eod_zone: str = Field(default="Asia/Kolkata", description="zone of the summary over all areas")
     eod_delay_minutes: int = Field(default=15, ge=0, description="minutes after the day's end the nightly run comes")

@@ -1,6 +1,5 @@
 """Authentication: from a bearer token to whom it stands for, with Redis alone when its mirror is complete."""
 
-import asyncio
 import time
 from datetime import UTC, datetime
 from typing import cast
@@ -11,8 +10,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from tracetrack_common.accounts import hash_token
 from tracetrack_common.credentials import COMPLETE_FIELD, MIRROR_KEY, Principal, decode_principal, find_principal
-from tracetrack_common.db.session import Database
 from tracetrack_common.errors import UnauthorizedError, UnavailableError
+from tracetrack_gateway.snapshots import Snapshots
 
 _CACHE_MOST = 10_000
 _TOKEN_MAX_CHARS = 200
@@ -25,15 +24,15 @@ class Authenticator:
     ----------
     redis
         Holds the mirror of the credentials.
-    database
-        Is asked when the mirror is not complete.
+    snapshots
+        Postgres is asked when the mirror is not complete.
     ttl_s
         How long this process trusts what it looked up; a revoked token works for at most so long.
     """
 
-    def __init__(self, redis: aioredis.Redis, database: Database, *, ttl_s: float) -> None:
+    def __init__(self, redis: aioredis.Redis, snapshots: Snapshots, *, ttl_s: float) -> None:
         self._redis = redis
-        self._database = database
+        self._snapshots = snapshots
         self._ttl_s = ttl_s
         self._cache: dict[bytes, tuple[Principal, float]] = {}
 
@@ -83,11 +82,7 @@ class Authenticator:
         return principal
 
     async def _ask_database(self, digest: bytes) -> Principal | None:
-        def ask() -> Principal | None:
-            with self._database.snapshot() as connection:
-                return find_principal(connection, digest)
-
         try:
-            return await asyncio.to_thread(ask)
+            return await self._snapshots.read(lambda connection: find_principal(connection, digest))
         except SQLAlchemyError as error:
             raise UnavailableError("Tokens cannot be looked up; nothing was accepted, send it again.") from error

@@ -1,14 +1,13 @@
 """Telling a device what has arrived of its counters, so that it keeps and sends again what has not."""
 
-import asyncio
 import time
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from sqlalchemy import Connection
 
-from tracetrack_common.db.session import Database
 from tracetrack_common.delivery import Arrived, delivery_document, find_epochs
+from tracetrack_gateway.snapshots import Snapshots
 
 RANGES_LISTED = 1_000
 """In each list of an epoch, where a device asks for all; the lists of replies are much shorter."""
@@ -65,12 +64,12 @@ class DeliveryReader:
 
     Parameters
     ----------
-    database
-        Postgres, read-only.
+    snapshots
+        Reads Postgres.
     """
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, snapshots: Snapshots) -> None:
+        self._snapshots = snapshots
 
     async def epochs(self, device_id: int, *, below: int | None, limit: int) -> DeviceDelivery:
         """Give what has arrived of a device's epochs, newest first.
@@ -85,12 +84,11 @@ class DeliveryReader:
             At most so many.
         """
 
-        def read() -> tuple[list[Arrived], list[Arrived]]:
-            with self._database.snapshot() as connection:
-                newest = find_epochs(connection, device_id, limit=1)
-                return newest, find_epochs(connection, device_id, limit=limit + 1, below=below)
+        def read(connection: Connection) -> tuple[list[Arrived], list[Arrived]]:
+            newest = find_epochs(connection, device_id, limit=1)
+            return newest, find_epochs(connection, device_id, limit=limit + 1, below=below)
 
-        newest, found = await asyncio.to_thread(read)
+        newest, found = await self._snapshots.read(read)
         after_newest = newest[0].epoch + 1 if newest else 0
         now = int(time.time()) - _EPOCHS_BEGIN_S
         return DeviceDelivery(

@@ -1,29 +1,26 @@
 """Failed work as people look at it: operators see what failed and why, admins what was in it too (docs/rules.md)."""
 
-import asyncio
-from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Literal, NamedTuple, Self, TypeVar
+from typing import Any, Literal, NamedTuple, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
-from sqlalchemy import Connection, Row
+from sqlalchemy import Row
 
 from tracetrack_common.contracts import UnreadableEntryError, decode_command, decode_submissions
 from tracetrack_common.credentials import Principal
-from tracetrack_common.db.session import Database
 from tracetrack_common.domain.scans import Scan
 from tracetrack_common.errors import InvalidInputError, NotFoundError
 from tracetrack_common.failed_work import REPLAYED_BY
 from tracetrack_gateway import storage
 from tracetrack_gateway.models import Page
+from tracetrack_gateway.snapshots import Snapshots
 
 SCANS_SHOWN = 100
 """Of a message that nobody could read when it came and that can be read now; all others hold one scan."""
 TEXT_SHOWN = 10_000
 
 State = Literal["open", "replayed", "discarded"]
-Found = TypeVar("Found")
 
 _EXAMPLE: dict[str, JsonValue] = {
     "failed_id": "3f0c3f2b-6f0e-5d0f-9a6e-4c1f5b8f9d21",
@@ -147,12 +144,12 @@ class FailedWorkReader:
 
     Parameters
     ----------
-    database
-        Postgres, read-only.
+    snapshots
+        Reads of Postgres.
     """
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, snapshots: Snapshots) -> None:
+        self._snapshots = snapshots
 
     async def page(
         self, *, state: State, queue: str | None, reason: str | None, cursor: str | None, limit: int
@@ -177,7 +174,7 @@ class FailedWorkReader:
             "below_id": below and below.failed_id,
             "limit": limit + 1,
         }
-        rows = await self._read(lambda connection: storage.select_failed_work(connection, filters))
+        rows = await self._snapshots.read(lambda connection: storage.select_failed_work(connection, filters))
         more = len(rows) > limit
         return Page(
             items=[FailedWorkOut(**_fields_of(row)) for row in rows[:limit]],
@@ -206,17 +203,10 @@ class FailedWorkReader:
         return REPLAYED_BY[(await self._find(failed_id)).queue]
 
     async def _find(self, failed_id: UUID) -> Row[Any]:
-        row = await self._read(lambda connection: storage.select_failed_piece(connection, failed_id))
+        row = await self._snapshots.read(lambda connection: storage.select_failed_piece(connection, failed_id))
         if row is None:
             raise NotFoundError(f"There is no failed work {failed_id}.")
         return row
-
-    async def _read(self, read: Callable[[Connection], Found]) -> Found:
-        def in_snapshot() -> Found:
-            with self._database.snapshot() as connection:
-                return read(connection)
-
-        return await asyncio.to_thread(in_snapshot)
 
 
 def _fields_of(row: Row[Any]) -> dict[str, Any]:

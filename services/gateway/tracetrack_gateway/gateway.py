@@ -7,6 +7,7 @@ from redis import asyncio as aioredis
 from tracetrack_common.db.session import Database
 from tracetrack_common.settings import Settings
 from tracetrack_gateway.authentication import Authenticator
+from tracetrack_gateway.backpressure import Backpressure
 from tracetrack_gateway.commands import Commander
 from tracetrack_gateway.delivery import DeliveryReader
 from tracetrack_gateway.failed_work import FailedWorkReader
@@ -15,6 +16,7 @@ from tracetrack_gateway.metrics import Metrics
 from tracetrack_gateway.operations import Operations
 from tracetrack_gateway.reading import Reader
 from tracetrack_gateway.replies import ReplyListener
+from tracetrack_gateway.snapshots import Snapshots
 from tracetrack_gateway.submit import ScanSubmitter
 from tracetrack_gateway.summons import Summoner
 
@@ -27,19 +29,20 @@ class Gateway:
     ----------
     settings
         As the environment gave them.
-    redis, database
-        Redis; Postgres, read-only.
+    redis, database, snapshots
+        Redis; Postgres, read-only; the reads of it.
     authenticator, submitter, commander, login, reader, deliveries, failed_work, operations
         The use cases.
     metrics
         What this process counts.
-    replies, summoner
+    replies, backpressure, summoner
         What runs beside the requests.
     """
 
     settings: Settings
     redis: aioredis.Redis
     database: Database
+    snapshots: Snapshots
     authenticator: Authenticator
     submitter: ScanSubmitter
     commander: Commander
@@ -50,4 +53,5 @@ class Gateway:
     operations: Operations
     metrics: Metrics
     replies: ReplyListener
+    backpressure: Backpressure
     summoner: Summoner

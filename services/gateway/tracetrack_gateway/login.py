@@ -6,10 +6,10 @@ from datetime import datetime
 from tracetrack_common import accounts
 from tracetrack_common.contracts import Origin
 from tracetrack_common.credentials import Principal
-from tracetrack_common.db.session import Database
 from tracetrack_common.errors import UnauthorizedError, UnavailableError
 from tracetrack_gateway.commands import Answer, Commander
 from tracetrack_gateway.models import DeviceEnrolled, SessionOut, SessionUser
+from tracetrack_gateway.snapshots import Snapshots
 
 
 class Login:
@@ -17,7 +17,7 @@ class Login:
 
     Parameters
     ----------
-    database
+    snapshots
         Where users are read.
     commander
         Has them written.
@@ -25,8 +25,8 @@ class Login:
         How long the writing is waited for.
     """
 
-    def __init__(self, database: Database, commander: Commander, *, wait_s: float) -> None:
-        self._database = database
+    def __init__(self, snapshots: Snapshots, commander: Commander, *, wait_s: float) -> None:
+        self._snapshots = snapshots
         self._commander = commander
         self._wait_s = wait_s
 
@@ -40,19 +40,12 @@ class Login:
         UnavailableError
             It could not be done now.
         """
-
-        def check() -> dict[str, object] | None:
-            with self._database.snapshot() as connection:
-                user = accounts.find_user(connection, username)
-            if not accounts.verify_password(password, user) or user is None:
-                return None
-            return {name: getattr(user, name) for name in ("user_id", "username", "role", "area_id", "area")}
-
-        user = await asyncio.to_thread(check)
-        if user is None:
+        row = await self._snapshots.read(lambda connection: accounts.find_user(connection, username))
+        if not await asyncio.to_thread(accounts.verify_password, password, row) or row is None:
             raise UnauthorizedError("The username or the password is wrong.")
+        user = {name: getattr(row, name) for name in ("user_id", "username", "role", "area_id", "area")}
         token = accounts.make_token()
-        principal = Principal("user", int(str(user["user_id"])), str(user["username"]), str(user["role"]), None, None)
+        principal = Principal("user", int(user["user_id"]), str(user["username"]), str(user["role"]), None, None)
         answer = await self._commander.send(
             "session.start",
             {**user, "token_sha256": accounts.hash_token(token).hex()},

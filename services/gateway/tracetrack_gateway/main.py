@@ -15,6 +15,7 @@ from tracetrack_common.settings import Settings
 from tracetrack_gateway import openapi, problems
 from tracetrack_gateway.accept import LedgerWriter, ScanAcceptor
 from tracetrack_gateway.authentication import Authenticator
+from tracetrack_gateway.backpressure import Backpressure
 from tracetrack_gateway.commands import Commander
 from tracetrack_gateway.delivery import DeliveryReader
 from tracetrack_gateway.failed_work import FailedWorkReader
@@ -37,6 +38,7 @@ from tracetrack_gateway.middleware import RequestFrame
 from tracetrack_gateway.operations import Operations
 from tracetrack_gateway.reading import Reader
 from tracetrack_gateway.replies import ReplyListener
+from tracetrack_gateway.snapshots import Snapshots
 from tracetrack_gateway.submit import ScanSubmitter
 from tracetrack_gateway.summons import Summoner
 
@@ -48,6 +50,9 @@ def build_gateway(settings: Settings) -> Gateway:
     """Put a gateway process together; nothing is connected yet, so neither Redis nor Postgres need be there."""
     redis = connect_gateway(settings)
     database = Database(settings, application_name="tracetrack-gateway", read_only=True)
+    snapshots = Snapshots(
+        database, at_once=settings.db_pool_size + settings.db_max_overflow, timeout_s=settings.db_read_timeout_s
+    )
     publisher = build_publisher(settings, name="tracetrack-gateway")
     summoner = Summoner(publisher)
     replies = ReplyListener(connect_listener(settings))
@@ -56,21 +61,24 @@ def build_gateway(settings: Settings) -> Gateway:
         return LedgerWriter(redis, queue, summon=_summons_of(summoner, queue))
 
     commander = Commander(writer_of, replies)
-    operations_ = Operations(redis, database, lease_s=settings.lease_s)
+    backpressure = Backpressure(redis, settings)
+    operations_ = Operations(redis, snapshots, backpressure, lease_s=settings.lease_s)
     return Gateway(
         settings=settings,
         redis=redis,
         database=database,
-        authenticator=Authenticator(redis, database, ttl_s=settings.credential_ttl_s),
-        submitter=ScanSubmitter(ScanAcceptor(writer_of("scans")), replies),
+        snapshots=snapshots,
+        authenticator=Authenticator(redis, snapshots, ttl_s=settings.credential_ttl_s),
+        submitter=ScanSubmitter(ScanAcceptor(writer_of("scans")), replies, backpressure),
         commander=commander,
-        login=Login(database, commander, wait_s=settings.reply_timeout_s),
-        reader=Reader(database, redis),
-        deliveries=DeliveryReader(database),
-        failed_work=FailedWorkReader(database),
+        login=Login(snapshots, commander, wait_s=settings.reply_timeout_s),
+        reader=Reader(snapshots, redis),
+        deliveries=DeliveryReader(snapshots),
+        failed_work=FailedWorkReader(snapshots),
         operations=operations_,
         metrics=Metrics(operations_),
         replies=replies,
+        backpressure=backpressure,
         summoner=summoner,
     )
 
@@ -90,10 +98,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await gateway.replies.start()
+        await gateway.backpressure.start()
         settle_garbage_collection()
         yield
+        await gateway.backpressure.stop()
         await gateway.replies.stop()
         gateway.summoner.close()
+        gateway.snapshots.close()
         await gateway.redis.aclose()
         gateway.database.close()
 

@@ -1,11 +1,15 @@
 """Metrics for Prometheus: this process's requests, and the ledgers at the moment they are asked for."""
 
+from collections.abc import Iterator
 from contextlib import suppress
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
 from redis.exceptions import RedisError
 
 from tracetrack_common.celery_app import DRAIN_TASKS
+from tracetrack_gateway.backpressure import Backpressure
 from tracetrack_gateway.operations import Operations
 
 MEDIA_TYPE = CONTENT_TYPE_LATEST
@@ -46,6 +50,10 @@ class Metrics:
             ["queue"],
             registry=self._registry,
         )
+        self._identities = Gauge(
+            "tracetrack_ledger_identities", "Scans or commands in them", ["queue"], registry=self._registry
+        )
+        self._registry.register(_Pressure(operations.backpressure))
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request.
@@ -68,7 +76,28 @@ class Metrics:
             for queue, state in (await self._operations.ledgers()).items():
                 self._entries.labels(queue).set(state.entries)
                 self._age.labels(queue).set(state.oldest_age_s)
+                self._identities.labels(queue).set(state.identities)
         failed_work = await self._operations.failed_work()
         for queue in DRAIN_TASKS:
             self._failed_work.labels(queue).set(failed_work.get(queue, 0))
         return generate_latest(self._registry)
+
+
+class _Pressure(Collector):
+    """The state of the backpressure at the moment it is asked for."""
+
+    def __init__(self, backpressure: Backpressure) -> None:
+        self._backpressure = backpressure
+
+    def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
+        """Give load, state and count."""
+        load = GaugeMetricFamily(
+            "tracetrack_backpressure_load", "Share of the limit in use; from 1 no scan is accepted"
+        )
+        load.add_metric([], self._backpressure.load)
+        state = GaugeMetricFamily("tracetrack_backpressure_refusing", "1 while they are refused", labels=["size"])
+        refused = CounterMetricFamily("tracetrack_refused_scans", "Scans refused for want of room", labels=["size"])
+        for size, scans in self._backpressure.refused_scans.items():
+            state.add_metric([size], float(size in self._backpressure.refusing))
+            refused.add_metric([size], scans)
+        yield from (load, state, refused)

@@ -2,23 +2,49 @@
 
 import asyncio
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from redis import asyncio as aioredis
 from redis.exceptions import RedisError
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from tracetrack_common import tally
 from tracetrack_common.celery_app import DRAIN_TASKS
-from tracetrack_common.db.session import Database
 from tracetrack_common.domain.scans import Feedback, Outcome
+from tracetrack_common.errors import UnavailableError
 from tracetrack_common.ledger import LedgerKeys, LedgerState, queue_state_commands, read_queue_state
 from tracetrack_gateway import storage
+from tracetrack_gateway.backpressure import Backpressure
+from tracetrack_gateway.snapshots import Snapshots
 
 _STATS_TTL_S = 1.0
 _FAILED_WORK_WAIT_S = 0.5
 """How long metrics wait for Postgres, which may hang: they must be there then above all."""
+_LOOK = text("SELECT 1 FROM scan LIMIT 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether this process can do its work.
+
+    Parameters
+    ----------
+    parts
+        What each part it needs says; ``ok`` when it answers.
+    ledgers
+        Every ledger's state, by queue; empty when Redis does not answer.
+    """
+
+    parts: Mapping[str, str]
+    ledgers: Mapping[str, LedgerState] = field(default_factory=dict)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether every part answers."""
+        return set(self.parts.values()) == {"ok"}
 
 
 class Operations:
@@ -28,15 +54,20 @@ class Operations:
     ----------
     redis
         The ledgers.
-    database
+    snapshots
         The totals.
+    backpressure
+        What is refused.
     lease_s
         Seconds after which an entry counts as abandoned.
     """
 
-    def __init__(self, redis: aioredis.Redis, database: Database, *, lease_s: float) -> None:
+    def __init__(
+        self, redis: aioredis.Redis, snapshots: Snapshots, backpressure: Backpressure, *, lease_s: float
+    ) -> None:
         self._redis = redis
-        self._database = database
+        self._snapshots = snapshots
+        self.backpressure = backpressure
         self._lease_ms = int(lease_s * 1000)
         self._totals: tuple[dict[str, Any], float] | None = None
         self._failed_work: dict[str, int] = {}
@@ -52,17 +83,22 @@ class Operations:
         redis.exceptions.RedisError
             Redis does not answer.
         """
-        states = {}
+        pipeline = self._redis.pipeline(transaction=False)
         for queue in DRAIN_TASKS:
-            pipeline = self._redis.pipeline(transaction=False)
             queue_state_commands(pipeline, LedgerKeys(queue), self._lease_ms)
-            states[queue] = read_queue_state(await pipeline.execute(raise_on_error=False))
-        return states
+        answers = await pipeline.execute(raise_on_error=False)
+        each = len(answers) // len(DRAIN_TASKS)
+        return {
+            queue: read_queue_state(answers[number * each : (number + 1) * each])
+            for number, queue in enumerate(DRAIN_TASKS)
+        }
 
-    async def readiness(self) -> tuple[bool, dict[str, str]]:
-        """Tell whether this process can do its work, and what each part it needs says."""
-        redis, database = await asyncio.gather(self._check_redis(), asyncio.to_thread(self._check_database))
-        return redis == database == "ok", {"redis": redis, "database": database}
+    async def readiness(self) -> Readiness:
+        """Tell whether this process can do its work, within three seconds whatever hangs."""
+        ledgers, database = await asyncio.gather(self._check_redis(), self._check_database())
+        if isinstance(ledgers, str):
+            return Readiness({"redis": ledgers, "database": database})
+        return Readiness({"redis": "ok", "database": database}, ledgers)
 
     async def stats(self) -> dict[str, Any]:
         """Give counts and queue state; the ledgers are live, the counts at most a second old.
@@ -77,15 +113,15 @@ class Operations:
             self.cache_hits += 1
         else:
             self.cache_misses += 1
-            self._totals = (await asyncio.to_thread(self._count), time.monotonic() + _STATS_TTL_S)
+            self._totals = (await self._snapshots.read(_count), time.monotonic() + _STATS_TTL_S)
         return {
             "ledger": {
-                queue: {
-                    "entries": state.entries,
-                    "oldest_age_s": state.oldest_age_s,
-                    "undelivered": state.undelivered,
-                }
-                for queue, state in ledgers.items()
+                queue: waiting_document(state) | {"undelivered": state.undelivered} for queue, state in ledgers.items()
+            },
+            "backpressure": {
+                "load": round(self.backpressure.load, 4),
+                "refusing": self.backpressure.refusing,
+                "refused_scans": self.backpressure.refused_scans,
             },
             **self._totals[0],
         }
@@ -93,7 +129,7 @@ class Operations:
     async def failed_work(self) -> dict[str, int]:
         """Give how much failed work is open, by queue; while Postgres does not answer, as it was when it last did."""
         if self._failed_work_count is None:
-            self._failed_work_count = asyncio.create_task(asyncio.to_thread(self._count_failed_work))
+            self._failed_work_count = asyncio.create_task(self._snapshots.read(storage.count_failed_work))
         count = self._failed_work_count
         await asyncio.wait({count}, timeout=_FAILED_WORK_WAIT_S)
         if count.done():
@@ -102,35 +138,36 @@ class Operations:
                 self._failed_work = count.result()
         return self._failed_work
 
-    def _count_failed_work(self) -> dict[str, int]:
-        with self._database.snapshot() as connection:
-            return storage.count_failed_work(connection)
-
-    def _count(self) -> dict[str, Any]:
-        with self._database.snapshot() as connection:
-            totals = tally.read(connection)
-            failed = storage.count_failed_work(connection)
-        by_outcome = {outcome.value: totals.get(f"scan.{outcome}", 0) for outcome in Outcome}
-        by_feedback = {feedback.value: 0 for feedback in Feedback}
-        for outcome in Outcome:
-            by_feedback[outcome.feedback] += by_outcome[outcome.value]
-        return {
-            "failed_work": sum(failed.values()),
-            "scans": {"total": sum(by_outcome.values()), "by_outcome": by_outcome, "by_feedback": by_feedback},
-            "bags": {"parents": totals.get("bag.parent", 0), "children": totals.get("bag.child", 0)},
-        }
-
-    async def _check_redis(self) -> str:
+    async def _check_redis(self) -> dict[str, LedgerState] | str:
         try:
-            await self._redis.ping()
+            return await self.ledgers()
         except (RedisError, OSError) as error:
             return str(error) or type(error).__name__
-        return "ok"
 
-    def _check_database(self) -> str:
+    async def _check_database(self) -> str:
         try:
-            with self._database.snapshot() as connection:
-                connection.execute(text("SELECT FROM scan LIMIT 1"))
+            await self._snapshots.read(lambda connection: connection.scalar(_LOOK))
+        except UnavailableError as error:
+            return error.detail
         except SQLAlchemyError as error:
             return str(getattr(error, "orig", error)).strip().splitlines()[0]
         return "ok"
+
+
+def waiting_document(state: LedgerState) -> dict[str, Any]:
+    """Say how much waits in a ledger."""
+    return {"entries": state.entries, "identities": state.identities, "oldest_age_s": state.oldest_age_s}
+
+
+def _count(connection: Connection) -> dict[str, Any]:
+    totals = tally.read(connection)
+    failed = storage.count_failed_work(connection)
+    by_outcome = {outcome.value: totals.get(f"scan.{outcome}", 0) for outcome in Outcome}
+    by_feedback = {feedback.value: 0 for feedback in Feedback}
+    for outcome in Outcome:
+        by_feedback[outcome.feedback] += by_outcome[outcome.value]
+    return {
+        "failed_work": sum(failed.values()),
+        "scans": {"total": sum(by_outcome.values()), "by_outcome": by_outcome, "by_feedback": by_feedback},
+        "bags": {"parents": totals.get("bag.parent", 0), "children": totals.get("bag.child", 0)},
+    }

@@ -1,10 +1,8 @@
 """The read API: from statements to models. A caller bound to an area gets what is elsewhere as not there."""
 
-import asyncio
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import date
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 from uuid import UUID
 
 from redis import asyncio as aioredis
@@ -13,7 +11,6 @@ from sqlalchemy import Connection, Row
 
 from tracetrack_common.contracts import outcome_document
 from tracetrack_common.credentials import Principal
-from tracetrack_common.db.session import Database
 from tracetrack_common.domain.codes import normalise
 from tracetrack_common.domain.scans import Kind, Outcome, Result, Scan
 from tracetrack_common.errors import InvalidInputError, NotFoundError, UnavailableError
@@ -31,8 +28,8 @@ from tracetrack_gateway.models import (
     ScanDone,
     ScanQueued,
 )
+from tracetrack_gateway.snapshots import Snapshots
 
-Found = TypeVar("Found")
 ALL_AREAS = "all"
 
 
@@ -41,14 +38,14 @@ class Reader:
 
     Parameters
     ----------
-    database
-        Postgres, read-only.
+    snapshots
+        Reads Postgres.
     redis
         Tells what waits in the ledgers.
     """
 
-    def __init__(self, database: Database, redis: aioredis.Redis) -> None:
-        self._database = database
+    def __init__(self, snapshots: Snapshots, redis: aioredis.Redis) -> None:
+        self._read = snapshots.read
         self._redis = redis
 
     async def scan(self, scan_id: UUID, caller: Principal) -> ScanDone | ScanQueued:
@@ -239,13 +236,6 @@ class Reader:
             return bytes(found.content), bytes(found.sha256).hex(), found.revision
 
         return await self._read(read)
-
-    async def _read(self, read: Callable[[Connection], Found]) -> Found:
-        def in_snapshot() -> Found:
-            with self._database.snapshot() as connection:
-                return read(connection)
-
-        return await asyncio.to_thread(in_snapshot)
 
     async def _queued_by(self, queue: str, identity: str) -> str | None:
         """Give who sent what waits in a ledger under this identity."""

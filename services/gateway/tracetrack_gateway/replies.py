@@ -107,6 +107,9 @@ class ReplyListener:
                         self._deliver(orjson.loads(message["data"]))
             except (RedisError, OSError) as error:
                 log.warning("replies_interrupted", reason=str(error))
+            except Exception:
+                # Whatever it is: without this loop nobody would hear an outcome until the process is started again.
+                log.exception("replies_interrupted")
             await asyncio.sleep(_RECONNECT_PAUSE_S)
 
     def _deliver(self, replies: Sequence[tuple[str, int, dict[str, Any]]]) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,6 +18,7 @@ from tracetrack_common.domain.codes import normalise
 from tracetrack_common.domain.scans import Kind, Outcome, Scan
 from tracetrack_common.errors import IdReusedError, InvalidInputError, MalformedBodyError, TooLargeError
 from tracetrack_gateway.accept import ScanAcceptor
+from tracetrack_gateway.backpressure import Backpressure
 from tracetrack_gateway.models import SCANS_PER_BATCH, BatchIn, DeviceTime, RightBatchIn, ScanIn, SingleScanIn
 from tracetrack_gateway.problems import describe_errors
 from tracetrack_gateway.replies import ReplyListener
@@ -29,7 +31,7 @@ _SCAN = TypeAdapter(ScanIn)
 _SENT_AT: TypeAdapter[datetime] = TypeAdapter(DeviceTime)
 
 _THREAD_FROM_BYTES = 512 * 1024
-"""Checking a batch of this size would hold up the other requests; it is done on a thread."""
+"""Checking a batch of this size would hold up the other requests; it is done on a thread that nothing else uses."""
 
 _Checked = tuple[list[Scan], list[dict[str, Any]]]
 
@@ -65,11 +67,15 @@ class ScanSubmitter:
         Puts them in the ledger.
     replies
         Hears their outcomes.
+    backpressure
+        Tells whether there is room for them.
     """
 
-    def __init__(self, acceptor: ScanAcceptor, replies: ReplyListener) -> None:
+    def __init__(self, acceptor: ScanAcceptor, replies: ReplyListener, backpressure: Backpressure) -> None:
         self._acceptor = acceptor
         self._replies = replies
+        self._backpressure = backpressure
+        self._checker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches")
 
     async def submit_one(self, body: bytes, principal: Principal, origin: Origin, *, wait_s: float) -> Submitted:
         """Take one scan.
@@ -89,7 +95,7 @@ class ScanSubmitter:
             It is not a scan; nothing was accepted.
         IdReusedError
             Its identity stands for another scan (when it was waited for).
-        UnavailableError
+        UnavailableError, OverloadedError
             It was not accepted.
         """
         try:
@@ -126,20 +132,23 @@ class ScanSubmitter:
         ------
         MalformedBodyError, InvalidInputError, TooLargeError
             It is not a batch, or not one scan in it is right; nothing was accepted.
-        UnavailableError
+        UnavailableError, OverloadedError
             It was not accepted.
         """
         read = _read_lines if lines else _read_batch
         if len(body) < _THREAD_FROM_BYTES:
             scans, errors = read(body, principal, origin.received_at, sent_at)
         else:
-            scans, errors = await asyncio.to_thread(read, body, principal, origin.received_at, sent_at)
+            scans, errors = await asyncio.get_running_loop().run_in_executor(
+                self._checker, read, body, principal, origin.received_at, sent_at
+            )
         if not scans:
             raise InvalidInputError("Not one scan of this batch is right; nothing was accepted.", errors=errors)
         submitted = await self._submit(scans, origin, wait_s)
         return replace(submitted, errors=errors)
 
     async def _submit(self, scans: Sequence[Scan], origin: Origin, wait_s: float) -> Submitted:
+        self._backpressure.admit(len(scans))
         ids = [scan.scan_id for scan in scans]
         if wait_s <= 0:
             known = await self._acceptor.accept(ScanSubmission(origin, scans, None))

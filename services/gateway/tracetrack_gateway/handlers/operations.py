@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Response
 from tracetrack_common.credentials import Principal
 from tracetrack_gateway.access import Action
 from tracetrack_gateway.metrics import MEDIA_TYPE
+from tracetrack_gateway.operations import waiting_document
 from tracetrack_gateway.problems import documented
 from tracetrack_gateway.requests import Caller, TheGateway
 
@@ -23,11 +24,19 @@ async def get_health() -> dict[str, str]:
     "/ready", summary="Can this process do its work", responses={503: {"description": "A part does not answer"}}
 )
 async def get_ready(gateway: TheGateway, response: Response) -> dict[str, Any]:
-    """Tell whether Redis and Postgres answer, and what they say when they do not."""
-    ready, parts = await gateway.operations.readiness()
-    if not ready:
+    """Tell whether Redis and Postgres answer and what they say when they do not, what waits, and what is refused.
+
+    A gateway that refuses scans for want of room is ready: it does its work, and the others would refuse them too.
+    """
+    readiness = await gateway.operations.readiness()
+    if not readiness.is_ready:
         response.status_code = 503
-    return {"status": "ready" if ready else "not ready", "parts": parts}
+    return {
+        "status": "ready" if readiness.is_ready else "not ready",
+        "parts": readiness.parts,
+        "ledger": {queue: waiting_document(state) for queue, state in readiness.ledgers.items()},
+        "refusing": gateway.backpressure.refusing,
+    }
 
 
 @router.get("/metrics", summary="Metrics for Prometheus", response_class=Response)
