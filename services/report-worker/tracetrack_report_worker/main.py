@@ -16,10 +16,13 @@ app = build_app(_settings, name="tracetrack-report-worker")
 app.conf.beat_schedule = {
     # Every minute, since Postgres decides what is due: a tick that is missed or doubled costs nothing.
     "make-due-summaries": {"task": TICK_TASK, "schedule": _MINUTE_S, "options": {"queue": "reports"}},
-    "mirror-credentials": {
-        "task": "commands.mirror_credentials",
-        "schedule": _MINUTE_S,
-        "options": {"queue": "commands"},
+    **{
+        f"mirror-{what}": {
+            "task": f"commands.mirror_{what}",
+            "schedule": _MINUTE_S,
+            "options": {"queue": "commands"},
+        }
+        for what in ("credentials", "delivery")
     },
     "keep-partitions": {"task": "commands.keep_partitions", "schedule": _HOUR_S, "options": {"queue": "commands"}},
 }
