@@ -82,6 +82,10 @@ format: $(VENV)/.dev ## put the code in its standard form
 bench: $(VENV)/.dev ## this pipeline against plain Celery code, in one run
 	$(BIN)/python -m tests.bench
 
+.PHONY: bench-ledger
+bench-ledger: $(VENV)/.dev ## this pipeline against the same without its ledger, in one run
+	$(BIN)/python -m tests.bench --peer direct
+
 .PHONY: profile
 profile: $(VENV)/.dev ## the 50-device profile of the old system (129 s)
 	$(BIN)/python -m tests.bench.profile

@@ -1,4 +1,4 @@
-"""``make bench``: this pipeline and the plain one in alternation, committed scans per second.
+"""``make bench``: this pipeline and another in alternation, committed scans per second.
 
 The rate of a run is the scans divided by the time from the first request until the last scan is committed in
 PostgreSQL. The other pipeline's processes stand idle meanwhile. Each run is checked: every scan committed once, every
@@ -6,131 +6,33 @@ effect there once, or the bench ends with an error.
 """
 
 import argparse
-import statistics
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
-import orjson
 from rich.console import Console
-from rich.table import Table
 
-from tests.bench import measure
-from tests.bench.measure import Run
-from tests.bench.pipelines import REPOSITORY, Pipeline, start_ours, start_plain
+from tests.bench.pipelines import REPOSITORY, Pipeline, start_direct, start_ours, start_plain
+from tests.bench.series import BATCH, RUN_S, Series, alternate, compare, print_rates, type_of, write_comparisons
 from tests.support.servers import EmbeddedServers
 
-BATCH = 200
-WARM_UP_S = 1.5
-RUN_S = 7.0
-LEAST_RUN_S = 5.0
-FIRST_SCANS = {1: 400, BATCH: 800}
-MOST_SCANS = 500_000
-
-type_of = {1: "single scans", BATCH: f"batches of {BATCH}"}
-
-
-@dataclass
-class Series:
-    """The runs of one pipeline with one size of request."""
-
-    pipeline: Pipeline
-    batch: int
-    runs: list[Run] = field(default_factory=list)
-    expected_rate: float = 0.0
-
-    @property
-    def rate(self) -> float:
-        """The median rate, in committed scans per second."""
-        return statistics.median(run.rate for run in self.runs)
-
-    @property
-    def middle(self) -> Run:
-        """The run with the median rate."""
-        return sorted(self.runs, key=lambda run: run.rate)[len(self.runs) // 2]
-
-
-class Comparison(NamedTuple):
-    """One line of `build/bench.json`."""
-
-    name: str
-    ours: float
-    peer: float
-    ratio: float
-
-
-def measure_once(servers: EmbeddedServers, series: Series, run_s: float) -> None:
-    """Warm up, then measure with as many scans as fill the time."""
-
-    def go(scans: float) -> Run:
-        return measure.run(servers, series.pipeline, scans=min(round(scans), MOST_SCANS), batch=series.batch)
-
-    if not series.expected_rate:
-        go(FIRST_SCANS[series.batch])
-        series.expected_rate = go(FIRST_SCANS[series.batch]).rate
-    series.expected_rate = go(series.expected_rate * WARM_UP_S).rate
-    run = go(series.expected_rate * run_s)
-    if run.seconds < min(LEAST_RUN_S, run_s * 0.7) and run.scans < MOST_SCANS:
-        run = go(run.rate * run_s)
-    series.runs.append(run)
-    series.expected_rate = run.rate
-
-
-def print_rates(console: Console, all_series: Sequence[Series]) -> None:
-    """Show every series: its rates and where the processor time went."""
-    table = Table(title="committed scans per second", title_justify="left")
-    columns = ("pipeline", "requests", "median", "runs", "scans", "s", "p50 ms", "p99 ms")
-    for column in columns:
-        table.add_column(column, justify="right" if column not in columns[:2] else "left")
-    for series in all_series:
-        run = series.middle
-        table.add_row(
-            series.pipeline.name,
-            type_of[series.batch],
-            f"{series.rate:,.0f}",
-            " ".join(f"{run.rate:,.0f}" for run in series.runs),
-            f"{run.scans:,}",
-            f"{run.seconds:.1f}",
-            f"{run.latencies_ms[len(run.latencies_ms) // 2]:.1f}",
-            f"{run.latencies_ms[len(run.latencies_ms) * 99 // 100]:.1f}",
-        )
-    console.print(table)
-    parts = list(dict.fromkeys(part for series in all_series for part in series.middle.cpu_us))
-    table = Table(title="processor time per scan, µs", title_justify="left")
-    for column in ("pipeline", "requests", *parts, "all"):
-        table.add_column(column, justify="right" if column not in {"pipeline", "requests"} else "left")
-    for series in all_series:
-        used = series.middle.cpu_us
-        cells = [f"{used[part]:,.0f}" if part in used else "" for part in parts]
-        table.add_row(series.pipeline.name, type_of[series.batch], *cells, f"{sum(used.values()):,.0f}")
-    console.print(table)
-
-
-def compare(all_series: Sequence[Series]) -> list[Comparison]:
-    """Set ours against plain, by size of request."""
-    rates = {(series.pipeline.name, series.batch): series.rate for series in all_series}
-    return [
-        Comparison(
-            name=f"committed scans/s, {type_of[batch]}",
-            ours=round(rates["ours", batch], 1),
-            peer=round(rates["plain", batch], 1),
-            ratio=round(rates["ours", batch] / rates["plain", batch], 2),
-        )
-        for batch in type_of
-        if {("ours", batch), ("plain", batch)} <= rates.keys()
-    ]
+STARTS: dict[str, Callable[[EmbeddedServers, Path], Pipeline]] = {
+    "ours": start_ours,
+    "plain": start_plain,
+    "direct": start_direct,
+}
+OUTPUTS = {"plain": "bench.json", "direct": "bench-direct.json"}
 
 
 def parse_arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--peer", choices=list(OUTPUTS), default="plain", help="what ours is measured against (plain)")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each kind; the median counts (3)")
     parser.add_argument("--seconds", type=float, default=RUN_S, help="aimed length of a run (7)")
-    parser.add_argument("--only", choices=["ours", "plain"], help="measure one pipeline alone")
+    parser.add_argument("--only", choices=list(STARTS), help="measure one pipeline alone")
     parser.add_argument("--batch", type=int, choices=[1, BATCH], help="measure one size of request alone")
-    parser.add_argument("--output", type=Path, default=REPOSITORY / "build" / "bench.json")
+    parser.add_argument("--output", type=Path, help="where the comparison goes (build/bench.json, or by the peer)")
     return parser.parse_args()
 
 
@@ -138,33 +40,23 @@ def main() -> None:
     """Run the bench."""
     arguments = parse_arguments()
     console = Console(width=110)
-    starts: dict[str, Callable[[EmbeddedServers, Path], Pipeline]] = {"ours": start_ours, "plain": start_plain}
     pipelines: list[Pipeline] = []
     with tempfile.TemporaryDirectory(prefix="tracetrack-bench-") as logs, EmbeddedServers(durable=True) as servers:
         try:
-            for name, start in starts.items():
-                if arguments.only in {None, name}:
-                    console.print(f"starting {name}")
-                    pipelines.append(start(servers, Path(logs)))
+            for name in [arguments.only] if arguments.only else ["ours", arguments.peer]:
+                console.print(f"starting {name}")
+                pipelines.append(STARTS[name](servers, Path(logs)))
             batches = [arguments.batch] if arguments.batch else list(type_of)
-            all_series = [Series(pipeline, batch) for batch in batches for pipeline in pipelines]
-            for number in range(arguments.rounds):
-                for series in all_series:
-                    measure_once(servers, series, arguments.seconds)
-                    console.print(
-                        f"round {number + 1}: {series.pipeline.name}, {type_of[series.batch]}: "
-                        f"{series.runs[-1].rate:,.0f} scans/s"
-                    )
+            all_series = [Series(pipeline.name, pipeline, batch) for batch in batches for pipeline in pipelines]
+            alternate(servers, all_series, console, rounds=arguments.rounds, run_s=arguments.seconds)
         finally:
             for pipeline in pipelines:
                 pipeline.stop()
     print_rates(console, all_series)
-    comparisons = compare(all_series)
+    comparisons = compare(all_series, "ours", arguments.peer)
     for comparison in comparisons:
-        console.print(f"{comparison.name}: {comparison.ratio:.1f} times plain")
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    lines = [comparison._asdict() for comparison in comparisons]
-    arguments.output.write_bytes(orjson.dumps(lines, option=orjson.OPT_INDENT_2) + b"\n")
+        console.print(f"{comparison.name}: {comparison.ratio:.2f} times {arguments.peer}")
+    write_comparisons(arguments.output or REPOSITORY / "build" / OUTPUTS[arguments.peer], comparisons)
 
 
 if __name__ == "__main__":

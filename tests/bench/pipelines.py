@@ -1,4 +1,4 @@
-"""The two pipelines as the bench sees them: what to start, where to send, and how to read their books."""
+"""The pipelines as the bench sees them: what to start, where to send, and how to read their books."""
 
 import os
 import secrets
@@ -116,7 +116,29 @@ def start_ours(servers: EmbeddedServers, folder: Path, **settings: str) -> Pipel
     **settings
         Settings that differ from the defaults.
     """
-    database_url, redis_url = servers.create_database("ours"), servers.redis_url(0)
+    scans = "tracetrack_scan_worker.main:app"
+    return _start_services(servers, folder, "ours", 0, gateway="tracetrack_gateway", scans=scans, settings=settings)
+
+
+def start_direct(servers: EmbeddedServers, folder: Path) -> Pipeline:
+    """Start the same with another way from the gateway to the worker: scans in Celery messages, no ledger."""
+    peer = "tests.bench.peers.direct"
+    modules = f"{peer}.gateway", f"{peer}.tasks:app"
+    return _start_services(servers, folder, "direct", 2, gateway=modules[0], scans=modules[1], settings={})
+
+
+def _start_services(
+    servers: EmbeddedServers,
+    folder: Path,
+    name: str,
+    redis_database: int,
+    *,
+    gateway: str,
+    scans: str,
+    settings: Mapping[str, str],
+) -> Pipeline:
+    """Start a gateway, the module that serves it, and workers, the scans' from this Celery application."""
+    database_url, redis_url = servers.create_database(name), servers.redis_url(redis_database)
     port = ports.choose_free()
     env = clean_environment() | {
         "TRACETRACK_DATABASE_URL": database_url,
@@ -124,7 +146,7 @@ def start_ours(servers: EmbeddedServers, folder: Path, **settings: str) -> Pipel
         "TRACETRACK_GATEWAY_PORT": str(port),
         "TRACETRACK_STATE_DIR": str(folder),
         "TRACETRACK_LOG_LEVEL": "warning",
-        **{PREFIX + name.upper(): value for name, value in settings.items()},
+        **{PREFIX + setting.upper(): value for setting, value in settings.items()},
     }
     migrate = python_child("migrate", ["-m", "tracetrack_common.migrate"], env, folder)
     migrate.start()
@@ -135,13 +157,15 @@ def start_ours(servers: EmbeddedServers, folder: Path, **settings: str) -> Pipel
     )
     if first is None:
         raise NotReadyError("the database was not new")
-    worker = ["-m", "celery", "-A", "tracetrack_scan_worker.main:app", "worker", "-c", WORKER_PROCESSES]
-    parts = {
-        "gateway": python_child("our-gateway", ["-m", "tracetrack_gateway"], env, folder),
-        "worker": python_child("our-worker", [*worker, "-Q", "scans", "-n", "scans@%h"], env, folder),
-        "commands": python_child("our-commands", [*worker, "-Q", "commands", "-n", "commands@%h"], env, folder),
+    commands = "tracetrack_scan_worker.main:app"
+    options = ["worker", "-c", WORKER_PROCESSES]
+    arguments = {
+        "gateway": ["-m", gateway],
+        "worker": ["-m", "celery", "-A", scans, *options, "-Q", "scans", "-n", f"{name}-scans@%h"],
+        "commands": ["-m", "celery", "-A", commands, *options, "-Q", "commands", "-n", f"{name}-commands@%h"],
     }
-    pipeline = Pipeline(name="ours", parts=parts, port=port, tokens=[], database_url=database_url, books=OUR_BOOKS)
+    parts = {part: python_child(f"{name}-{part}", words, env, folder) for part, words in arguments.items()}
+    pipeline = Pipeline(name=name, parts=parts, port=port, tokens=[], database_url=database_url, books=OUR_BOOKS)
     _start(pipeline, "/ready")
     try:
         url = f"http://127.0.0.1:{port}"

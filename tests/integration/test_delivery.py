@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis import Redis
+from sqlalchemy import text
 
 from tests.support.ledgers import accept_scans, open_ledger
 from tests.support.scans import GUN, Maker, child, make_scan, origins_of
@@ -199,6 +200,25 @@ def test_an_emptied_mirror_is_filled_again_with_the_newest_epoch_of_every_device
     assert redis.hexists(delivery.MIRROR_KEY, delivery.COMPLETE_FIELD)
     shown, other = told(redis), told(redis, OTHER_GUN.device_id)
     assert (shown and shown["epoch"], other and other["applied_through"]) == (2, 2)
+
+
+def test_what_the_mirror_claims_beyond_a_database_restored_from_a_backup_is_taken_back(
+    warehouse: Warehouse, database: Database, redis: Redis
+) -> None:
+    warehouse.apply([*counted([1, 2]), *counted([1], by=OTHER_GUN)])
+    with database.transaction() as connection:
+        connection.execute(text("CREATE TABLE backup AS TABLE device_delivery"))
+    warehouse.apply([*counted([3, 4]), *counted([1], epoch=2, by=OTHER_GUN)])
+    with database.snapshot() as connection:
+        delivery.mirror_every_device(redis, connection)
+    with database.transaction() as connection:
+        connection.execute(text("TRUNCATE device_delivery"))
+        connection.execute(text("INSERT INTO device_delivery TABLE backup"))
+
+    with database.snapshot() as connection:
+        assert delivery.mirror_every_device(redis, connection) == 2
+    shown, other = told(redis), told(redis, OTHER_GUN.device_id)
+    assert (shown and shown["applied_through"], other and other["epoch"]) == (2, 1)
 
 
 def test_a_resend_brings_a_device_back_into_an_emptied_mirror(

@@ -66,6 +66,11 @@ class FakeGateway:
         """Forget what was accepted and not applied, as an emptied Redis does."""
         self.ledger.clear()
 
+    def restore_backup(self, scans: int) -> None:
+        """Forget all but the first scans that were applied, as a database restored from a backup does."""
+        for scan_id in list(self.applied)[scans:]:
+            del self.applied[scan_id], self.effects[scan_id]
+
     def delivery(self, epoch: int) -> dict[str, Any]:
         """Say what arrived of an epoch."""
         seqs = [

@@ -180,6 +180,31 @@ def test_after_a_death_the_next_client_sends_everything_again(gateway: FakeGatew
     assert {scan["epoch"] for scan in gateway.applied.values()} == {NEXT_EPOCH}
 
 
+@pytest.mark.parametrize("in_backup", [0, 5])
+@pytest.mark.parametrize("is_restarted", [False, True])
+@pytest.mark.parametrize("wait_s", [0, 5])
+def test_what_a_server_restored_from_a_backup_has_forgotten_is_sent_again_with_the_next_scan(
+    gateway: FakeGateway, path: Path, wait_s: int, *, is_restarted: bool, in_backup: int
+) -> None:
+    gateway.stopped = frozenset({"CH00007"})
+    gun = make_gun(gateway, path, batch=4, wait_s=wait_s)
+    recorded = record(gun, 12)
+    wrong = gun.record("child", "", parent_code="SB00001")
+    assert gun.deliver(PATIENCE_S)
+    gateway.restore_backup(in_backup)
+    if is_restarted:
+        gun.close()
+        gun = make_gun(gateway, path, batch=4, wait_s=wait_s)
+    with gun:
+        recorded.append(gun.record("parent", "SB00001"))
+        assert gun.deliver(PATIENCE_S)
+        assert [
+            each.scan_id for each in gun.troubles() if each.answer == {"detail": "code: at least one character"}
+        ] == [wrong]
+    assert_all_applied_once(gateway, recorded)
+    assert [scan_id for scan_id in gateway.applied if scan_id != recorded[-1]] == recorded[:-1]
+
+
 def test_a_new_journal_counts_in_a_new_epoch(gateway: FakeGateway, tmp_path: Path) -> None:
     for number in range(3):
         with make_gun(gateway, tmp_path / f"{number}.journal") as gun:

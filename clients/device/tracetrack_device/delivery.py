@@ -8,6 +8,7 @@ Range = tuple[int, int]
 """From and to, both in it."""
 
 _FIRST_COUNTER = 1
+_LAST_COUNTER = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,11 @@ class Delivery:
             highest_seq=None if highest is None else int(highest),
         )
 
+    @classmethod
+    def nothing(cls, epoch: int) -> Self:
+        """Give what is known of an epoch that the server does not know."""
+        return cls(epoch, applied_through=0, missing=(), failed=(), listed_through=0, highest_seq=0)
+
     def arrived(self) -> Iterator[Range]:
         """Give the runs of counters that have arrived for good, failed ones among them."""
         begin = _FIRST_COUNTER
@@ -65,6 +71,12 @@ class Delivery:
             begin = max(begin, last + 1)
         if begin <= self.listed_through:
             yield (begin, self.listed_through)
+
+    def absent(self) -> Iterator[Range]:
+        """Give the runs of counters that are known not to have arrived."""
+        yield from self.missing
+        if self.highest_seq is not None:
+            yield (self.highest_seq + 1, _LAST_COUNTER)
 
 
 def _read_ranges(pairs: Sequence[Sequence[int]]) -> list[Range]:

@@ -38,6 +38,9 @@ CREATE TABLE counter (epoch INTEGER NOT NULL, last_seq INTEGER NOT NULL);
 PRAGMA user_version = {_VERSION};
 """
 
+_HAD_OUTCOME: Final = "(state = 'done' OR (state = 'refused' AND json_extract(answer, '$.status') = 'done'))"
+"""What a server that has it would count as arrived; a scan that was refused for a wrong field never was."""
+
 
 class Journal:
     """A journal on disk, of one device, open in one process at a time; any thread may use it.
@@ -47,7 +50,7 @@ class Journal:
     path
         The file; made where it is missing. On the device's own disk: a network share does not keep SQLite's locks.
     keep_done
-        How many applied scans are kept to be looked up.
+        How many applied scans are kept, to be looked up, or sent again to a server that was restored from a backup.
 
     Raises
     ------
@@ -233,6 +236,23 @@ class Journal:
                 [(delivery.epoch, first, last) for first, last in delivery.failed],
             )
             self._forget_done()
+
+    def list_forgotten(self, delivery: Delivery) -> list[Record]:
+        """Give the scans that had their outcome and, as the server says, have not arrived: it has lost them."""
+        condition = f"epoch = ? AND seq BETWEEN ? AND ? AND {_HAD_OUTCOME}"
+        return [
+            record
+            for first, last in delivery.absent()
+            for record in self._select(condition, (delivery.epoch, first, last))
+        ]
+
+    def reopen(self, records: Iterable[Record]) -> None:
+        """Have scans wait again, their outcomes forgotten."""
+        with self._transaction():
+            self._connection.executemany(
+                "UPDATE scan SET state = 'waiting', answer = NULL WHERE position = ?",
+                [(record.position,) for record in records],
+            )
 
     def dismiss(self, scan_id: str) -> bool:
         """Forget a refused or failed scan that somebody has seen to; tell whether there was one."""

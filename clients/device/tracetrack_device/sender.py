@@ -37,7 +37,7 @@ class Habits:
         What was accepted and has not arrived after so long is sent again; the time doubles up to the most while
         nothing arrives, since a server with a backlog is not helped by hearing everything twice.
     keep_done
-        How many applied scans stay to be looked up.
+        How many applied scans stay, to be looked up, or sent again to a server that was restored from a backup.
     retry
         The pauses while the server is away.
     """
@@ -165,6 +165,8 @@ class Sender:
         if self._on_settled is not None:
             for record in settled:
                 self._on_settled(record)
+        if answer.delivery is not None and self._journal.list_forgotten(answer.delivery):
+            self._learn_standing()  # a reply may be old: what is in the database decides
         return len(settled)
 
     def _send_again_what_did_not_arrive(self) -> None:
@@ -179,16 +181,27 @@ class Sender:
 
     def _learn_standing(self) -> None:
         standing = self._server.standing()
+        own = next((each for each in standing.epochs if each.epoch == self._journal.epoch), None)
         for delivery in standing.epochs:
             self._note(delivery)
+            self._send_again_what_was_forgotten(delivery)
+        if own is None and self._journal.epoch is not None:
+            self._send_again_what_was_forgotten(Delivery.nothing(self._journal.epoch))
         if not self._knows_standing:
-            own = next((each for each in standing.epochs if each.epoch == self._journal.epoch), None)
             is_behind = own is not None and (own.highest_seq or 0) > self._journal.last_seq
             if is_behind:
                 log.warning("the journal is older than what this device has sent: counting in a new epoch")
             if self._journal.epoch is None or is_behind:
                 self._journal.begin_epoch(standing.next_epoch)
             self._knows_standing = True
+
+    def _send_again_what_was_forgotten(self, delivery: Delivery) -> None:
+        """Go back to what the database had and has no longer: it was restored from a backup."""
+        forgotten = self._journal.list_forgotten(delivery)
+        if forgotten:
+            log.warning("the server has lost %d scans of epoch %d: sending them again", len(forgotten), delivery.epoch)
+            self._journal.reopen(forgotten)
+            self._sent_through = min(self._sent_through, forgotten[0].position - 1)
 
     def _note(self, delivery: Delivery | None) -> None:
         if delivery is not None:

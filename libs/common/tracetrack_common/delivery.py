@@ -9,7 +9,7 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import orjson
 from redis import Redis
@@ -19,6 +19,9 @@ from sqlalchemy import Connection, Row, text
 from tracetrack_common.db.arrays import array_literal, text_array_literal
 from tracetrack_common.domain.delivery import Delivery, Range, describe_delivery, gather
 from tracetrack_common.domain.scans import Scan
+from tracetrack_common.log import get_logger
+
+log = get_logger(__name__)
 
 MIRROR_KEY = "tt:delivery"
 """Hash: a device's key, to ``epoch revision document`` of its newest epoch."""
@@ -173,15 +176,28 @@ def mirror(pipeline: Pipeline, states: Collection[Mirrored]) -> None:
 
 
 def mirror_every_device(redis: Redis, connection: Connection) -> int:
-    """Fill an emptied mirror from Postgres.
+    """Fill the mirror from Postgres where it was emptied, and take back what it claims beyond Postgres.
+
+    What is mirrored was committed before. So a mirror that is ahead of Postgres, which is read after it, proves that
+    Postgres was restored from a backup; devices would otherwise be told that scans have arrived that are gone.
 
     Returns
     -------
     int
         How many devices there are in it.
     """
+    present = cast("dict[bytes, bytes]", redis.hgetall(MIRROR_KEY))
     states = [_mirrored_of(_arrived_of(row)) for row in connection.execute(_SELECT_NEWEST)]
+    known = {str(each.device_id).encode(): (each.epoch, each.revision) for each in states}
+    ahead = [
+        device
+        for device, value in present.items()
+        if device != COMPLETE_FIELD.encode() and known.get(device, (-1, -1)) < _place_of(value)
+    ]
     pipeline: Pipeline = redis.pipeline(transaction=True)
+    if ahead:
+        log.warning("delivery_mirror_taken_back", devices=len(ahead))
+        pipeline.hdel(MIRROR_KEY, *ahead)
     if states:
         mirror(pipeline, states)
     pipeline.hset(MIRROR_KEY, COMPLETE_FIELD, "1")
@@ -196,6 +212,12 @@ def mirror_devices(redis: Redis, connection: Connection, device_ids: Collection[
         pipeline: Pipeline = redis.pipeline(transaction=True)
         mirror(pipeline, states)
         pipeline.execute()
+
+
+def _place_of(value: bytes) -> tuple[int, int]:
+    """Give the epoch and the revision in a field of the mirror."""
+    epoch, revision, _ = value.split(b" ", 2)
+    return int(epoch), int(revision)
 
 
 def document_of(value: bytes) -> bytes:

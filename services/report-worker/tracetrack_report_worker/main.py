@@ -24,10 +24,13 @@ app.conf.beat_schedule = {
         "schedule": schedule(_settings.eod_tick_s, nowfun=_clock),
         "options": {"queue": "reports"},
     },
-    "mirror-credentials": {
-        "task": "commands.mirror_credentials",
-        "schedule": schedule(_MINUTE_S, nowfun=_clock),
-        "options": {"queue": "commands"},
+    **{
+        f"mirror-{what}": {
+            "task": f"commands.mirror_{what}",
+            "schedule": schedule(_MINUTE_S, nowfun=_clock),
+            "options": {"queue": "commands"},
+        }
+        for what in ("credentials", "delivery")
     },
     "keep-partitions": {
         "task": "commands.keep_partitions",
