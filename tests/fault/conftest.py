@@ -19,6 +19,8 @@ REPORT = Path("build/fault.json")
 LOGS = Path("build/fault-logs")
 DEVICES = 6
 SHORT_LEASE_S = "2"
+TICK_S = "2"
+"""How often beat asks for what is due, so that no case waits a minute for it."""
 FULL_TIMEOUT_S = 3_600
 SHORT, FULL = "short", "full"
 
@@ -68,7 +70,7 @@ def folder() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def system(folder: Path, *, is_full: bool) -> Iterator[RunningSystem]:
     """Every process, started as a user starts them; with a shorter lease in the short form, as each death costs one."""
-    environment = {} if is_full else {"TRACETRACK_LEASE_S": SHORT_LEASE_S}
+    environment = {"TRACETRACK_EOD_TICK_S": TICK_S} | ({} if is_full else {"TRACETRACK_LEASE_S": SHORT_LEASE_S})
     running = RunningSystem(folder, environment=environment).start()
     try:
         yield running

@@ -52,7 +52,9 @@ def create_asgi(settings: Settings) -> ASGIApp:
     app = create_app(settings)
     ours = app.state.gateway
     writer = MessageWriter(build_publisher(settings, name="direct-gateway"))
-    app.state.gateway = replace(ours, submitter=ScanSubmitter(ScanAcceptor(writer), ours.replies))
+    app.state.gateway = replace(
+        ours, submitter=ScanSubmitter(ScanAcceptor(writer), ours.replies, ours.operations.backpressure)
+    )
     hot_path = HotPath(
         app,
         {
