@@ -1,4 +1,4 @@
-"""Killing processes, each kind of them, in the middle of their work."""
+"""Killing what applies and what accepts, in the middle of its work; the others in `test_commands` and `test_night`."""
 
 import pytest
 
@@ -9,7 +9,7 @@ WHILE_APPLYING_S = 0.25
 """What a backlog of some thousand scans takes, about: the kill falls into it."""
 
 
-@pytest.mark.parametrize("process", ["scan-worker", "command-worker", "report-worker", "beat", "gateway"])
+@pytest.mark.parametrize("process", ["scan-worker", "gateway"])
 def test_kill(case: Case, process: str) -> None:
     """Promised: what was accepted is applied once. Broken by SIGKILL of a whole process into a backlog."""
     for _ in case.runs(short=2, full=20):
