@@ -59,6 +59,7 @@ class EmbeddedServers:
             data_dir=self._folder / "postgres",
             port=postgres_port,
             superuser_password=secrets.token_urlsafe(16),
+            owner_password=secrets.token_urlsafe(16),
             app_password=secrets.token_urlsafe(16),
             durable=durable,
         )
@@ -113,12 +114,12 @@ class EmbeddedServers:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def database_url(self, name: str) -> str:
-        """Give the address of a database, as the role that owns it."""
+        """Give the address of a database, as the services' role, which owns those that are made here."""
         return self.postgres_server.url(name)
 
     def superuser_url(self, name: str) -> str:
         """Give the address of a database, as the superuser."""
-        return f"{self.postgres_server.superuser_url().rsplit('/', 1)[0]}/{name}"
+        return self.postgres_server.superuser_url(name)
 
     def create_database(self, name: str, template: str | None = None) -> str:
         """Make a database, empty or as a copy of another one, and give its address.

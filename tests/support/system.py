@@ -13,6 +13,7 @@ from typing import Any, Self
 
 import httpx
 import psutil
+from pydantic import SecretStr
 from redis import Redis
 
 from tests.support.settings import make_settings
@@ -112,6 +113,15 @@ class RunningSystem:
             self.environment.get("TRACETRACK_DATABASE_URL") or embedded_postgres(state, access).url(),
             self.environment.get("TRACETRACK_REDIS_URL") or embedded_valkey(state, access).url(),
         )
+
+    @property
+    def owner(self) -> Settings:
+        """The same for the role that owns the tables, for tests that go past the rules."""
+        if "TRACETRACK_DATABASE_URL" in self.environment:
+            return self.servers
+        state = StateFolder(self.state_dir)
+        url = embedded_postgres(state, ServerAccess.load(state)).owner_url()
+        return self.servers.model_copy(update={"database_url": SecretStr(url)})
 
     @contextmanager
     def redis(self) -> Iterator[Redis]:

@@ -91,6 +91,7 @@ class PostgresAccess(_Record):
 
     port: int
     superuser_password: str = Field(default_factory=_new_password, repr=False)
+    owner_password: str = Field(default_factory=_new_password, repr=False)
     app_password: str = Field(default_factory=_new_password, repr=False)
 
 

@@ -126,6 +126,7 @@ class LocalSystem:
             self.settings,
             database_url=postgres.url() if postgres else None,
             redis_url=valkey.url() if valkey else None,
+            migration_database_url=postgres.owner_url() if postgres else None,
         )
 
     def _ensure_database(self, postgres: EmbeddedPostgres) -> None:
@@ -246,6 +247,7 @@ def embedded_postgres(state: StateFolder, access: ServerAccess) -> EmbeddedPostg
         data_dir=state.postgres,
         port=access.postgres.port,
         superuser_password=access.postgres.superuser_password,
+        owner_password=access.postgres.owner_password,
         app_password=access.postgres.app_password,
     )
 
