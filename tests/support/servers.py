@@ -121,7 +121,7 @@ class EmbeddedServers:
         """Give the address of a database, as the superuser."""
         return self.postgres_server.superuser_url(name)
 
-    def create_database(self, name: str, template: str | None = None) -> str:
+    def create_database(self, name: str, template: str | None = None, *, owner: str = APP_ROLE) -> str:
         """Make a database, empty or as a copy of another one, and give its address.
 
         Parameters
@@ -130,8 +130,10 @@ class EmbeddedServers:
             Its name.
         template
             The database to copy; connections to it are ended, since PostgreSQL copies none that is in use.
+        owner
+            Whose it is: the services', so that a test may do with it what it likes.
         """
-        statement = sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(name), sql.Identifier(APP_ROLE))
+        statement = sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(name), sql.Identifier(owner))
         with closing(self.postgres_server.connect()) as connection, connection.cursor() as cursor:
             if template is not None:
                 cursor.execute(
