@@ -172,9 +172,7 @@ def test_anybody_can_verify_an_export_by_the_documented_recipe(guarded: Warehous
 
 
 @pytest.mark.parametrize("tamper", ["change", "remove"])
-def test_an_export_that_was_tampered_with_fails_the_recipe(
-    guarded: Warehouse, database: Database, tamper: str
-) -> None:
+def test_an_export_that_was_tampered_with_fails_the_recipe(guarded: Warehouse, database: Database, tamper: str) -> None:
     for number in range(40):
         guarded.bill(f"BILL-2-{number}", capacity=3)
     lines = export(database)

@@ -25,6 +25,8 @@ class Action(Enum):
     MANAGE_DEVICES = auto()
     READ_FAILED_WORK = auto()
     RESOLVE_FAILED_WORK = auto()
+    READ_AUDIT = auto()
+    USE_NOTIFICATIONS = auto()
 
 
 _BUSINESS = frozenset({"device", "dispatcher", "biller", "admin"})
@@ -47,6 +49,8 @@ PERMISSIONS: Mapping[Action, frozenset[str]] = {
     Action.MANAGE_DEVICES: frozenset({"admin"}),
     Action.READ_FAILED_WORK: _OPERATORS,
     Action.RESOLVE_FAILED_WORK: _OPERATORS,
+    Action.READ_AUDIT: frozenset({"admin"}),
+    Action.USE_NOTIFICATIONS: frozenset({"dispatcher", "biller", "operator", "admin"}),
 }
 
 

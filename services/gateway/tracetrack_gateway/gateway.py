@@ -6,6 +6,7 @@ from redis import asyncio as aioredis
 
 from tracetrack_common.db.session import Database
 from tracetrack_common.settings import Settings
+from tracetrack_gateway.audit import AuditReader
 from tracetrack_gateway.authentication import Authenticator
 from tracetrack_gateway.backpressure import Backpressure
 from tracetrack_gateway.commands import Commander
@@ -13,6 +14,7 @@ from tracetrack_gateway.delivery import DeliveryReader
 from tracetrack_gateway.failed_work import FailedWorkReader
 from tracetrack_gateway.login import Login
 from tracetrack_gateway.metrics import Metrics
+from tracetrack_gateway.notifications import NotificationReader
 from tracetrack_gateway.operations import Operations
 from tracetrack_gateway.reading import Reader
 from tracetrack_gateway.replies import ReplyListener
@@ -31,7 +33,7 @@ class Gateway:
         As the environment gave them.
     redis, database, snapshots
         Redis; Postgres, read-only; the reads of it.
-    authenticator, submitter, commander, login, reader, deliveries, failed_work, operations
+    authenticator, submitter, commander, login, reader, deliveries, failed_work, operations, audit, notifications
         The use cases.
     metrics
         What this process counts.
@@ -51,6 +53,8 @@ class Gateway:
     deliveries: DeliveryReader
     failed_work: FailedWorkReader
     operations: Operations
+    audit: AuditReader
+    notifications: NotificationReader
     metrics: Metrics
     replies: ReplyListener
     backpressure: Backpressure

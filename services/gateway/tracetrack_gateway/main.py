@@ -14,6 +14,7 @@ from tracetrack_common.redis_client import connect_gateway, connect_listener
 from tracetrack_common.settings import Settings
 from tracetrack_gateway import openapi, problems
 from tracetrack_gateway.accept import LedgerWriter, ScanAcceptor
+from tracetrack_gateway.audit import AuditReader
 from tracetrack_gateway.authentication import Authenticator
 from tracetrack_gateway.backpressure import Backpressure
 from tracetrack_gateway.commands import Commander
@@ -21,12 +22,14 @@ from tracetrack_gateway.delivery import DeliveryReader
 from tracetrack_gateway.failed_work import FailedWorkReader
 from tracetrack_gateway.gateway import Gateway
 from tracetrack_gateway.handlers import (
+    audit,
     bags,
     bills,
     delivery,
     eod,
     failed_work,
     goods_returns,
+    notifications,
     operations,
     people,
     scans,
@@ -35,6 +38,7 @@ from tracetrack_gateway.hot_path import HotPath
 from tracetrack_gateway.login import Login
 from tracetrack_gateway.metrics import Metrics
 from tracetrack_gateway.middleware import RequestFrame
+from tracetrack_gateway.notifications import NotificationReader
 from tracetrack_gateway.operations import Operations
 from tracetrack_gateway.reading import Reader
 from tracetrack_gateway.replies import ReplyListener
@@ -76,6 +80,8 @@ def build_gateway(settings: Settings) -> Gateway:
         deliveries=DeliveryReader(snapshots),
         failed_work=FailedWorkReader(snapshots),
         operations=operations_,
+        audit=AuditReader(snapshots),
+        notifications=NotificationReader(snapshots),
         metrics=Metrics(operations_),
         replies=replies,
         backpressure=backpressure,
@@ -119,7 +125,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.gateway = gateway
     problems.install(app)
     openapi.install(app)
-    for module in (scans, delivery, bags, bills, goods_returns, eod, people, failed_work, operations):
+    groups = (scans, delivery, bags, bills, goods_returns, eod, people, failed_work, operations, audit, notifications)
+    for module in groups:
         app.include_router(module.router)
     return app
 

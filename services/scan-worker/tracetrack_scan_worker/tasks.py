@@ -19,6 +19,8 @@ from tracetrack_scan_worker.apply import Applier
 from tracetrack_scan_worker.attach import SackAttacher
 from tracetrack_scan_worker.bills import complete_bill, create_bill
 from tracetrack_scan_worker.goods_returns import create_return
+from tracetrack_scan_worker.mail import MailRoad
+from tracetrack_scan_worker.notifications import prefer_mail, read_all_notifications, read_notification
 from tracetrack_scan_worker.people import enrol_device, mirror_device, mirror_session, start_session
 from tracetrack_scan_worker.replay import ScanRoad
 from tracetrack_scan_worker.scans import ScanHandler
@@ -46,6 +48,9 @@ class ScanWorkerProcess(WorkerProcess):
             "return.create": create_return,
             "session.start": start_session,
             "device.enrol": enrol_device,
+            "notification.read": read_notification,
+            "notification.read_all": read_all_notifications,
+            "notification.prefer": prefer_mail,
         }
         after_commit = {
             "session.start": partial(mirror_session, self.redis),
@@ -53,6 +58,7 @@ class ScanWorkerProcess(WorkerProcess):
         }
         plain = CommandExecutor(self.database, queue="commands", handlers=handlers, after_commit=after_commit)
         roads: dict[str, Road] = {"scans": ScanRoad(self.database, self.redis), "commands": CommandRoad(plain)}
+        roads[failed_work.MAIL] = MailRoad()
         replayer = Replayer(self.database, roads)
         return CommandExecutor(
             self.database,

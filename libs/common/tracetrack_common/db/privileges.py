@@ -10,8 +10,10 @@ PROTECTED = ("audit_log", "scan")
 """The tables in which the services' role adds rows and takes none back."""
 
 _RECORDED = frozenset(
-    "scan_id batch_id scanned_at device_time received_at applied_at seq epoch device_id user_id weight_g area_id"
-    " children capacity kind outcome code target refers_to".split()
+    (
+        *("scan_id", "batch_id", "scanned_at", "device_time", "received_at", "applied_at", "seq", "epoch", "device_id"),
+        *("user_id", "weight_g", "area_id", "children", "capacity", "kind", "outcome", "code", "target", "refers_to"),
+    )
 )
 """The columns of `scan` that are never written twice; what is noted on a scan later (that it was undone) stands in
 others."""

@@ -72,9 +72,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("mail_id", name=op.f("mail_pkey")),
         sa.UniqueConstraint("event_key", name=op.f("mail_event_key_key")),
     )
-    op.create_index(
-        "mail_due_idx", "mail", ["next_at"], postgresql_where=sa.text("state IN ('queued', 'sending')")
-    )
+    op.create_index("mail_due_idx", "mail", ["next_at"], postgresql_where=sa.text("state IN ('queued', 'sending')"))
     op.create_table(
         "notification",
         sa.Column("notification_id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
@@ -96,7 +94,9 @@ def upgrade() -> None:
     op.create_table(
         "notification_preference",
         sa.Column("user_id", sa.Integer(), nullable=False),
-        sa.Column("by_mail", postgresql.ARRAY(sa.Text()), nullable=False, comment="the priorities that also go by mail"),
+        sa.Column(
+            "by_mail", postgresql.ARRAY(sa.Text()), nullable=False, comment="the priorities that also go by mail"
+        ),
         sa.CheckConstraint(
             "by_mail <@ ARRAY['low', 'normal', 'high']", name=op.f("notification_preference_by_mail_check")
         ),
