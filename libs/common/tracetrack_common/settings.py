@@ -2,12 +2,15 @@
 
 import difflib
 import os
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, PostgresDsn, RedisDsn, SecretStr, TypeAdapter, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from tracetrack_common.mail_request import is_address
 
 PREFIX = "TRACETRACK_"
 _DATABASE_URL = TypeAdapter(PostgresDsn)
@@ -23,7 +26,10 @@ class Settings(BaseSettings):
         A value is missing or wrong, or a `TRACETRACK_…` name is not known; the message names it.
     """
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True)
+    # Compose hands on what nobody gave as an empty text.
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True, env_ignore_empty=True
+    )
 
     database_url: SecretStr = Field(description="postgresql://user:password@host:port/database")
     migration_database_url: SecretStr | None = Field(
@@ -90,6 +96,8 @@ class Settings(BaseSettings):
                 raise ValueError(f"{PREFIX}{name}: {error.errors(include_input=False)[0]['msg']}") from None
         if self.smtp_url is not None and not _is_smtp_url(self.smtp_url.get_secret_value()):
             raise ValueError(f"{PREFIX}SMTP_URL: give smtp://, smtps:// or smtp+insecure:// with a host")
+        if not is_address(parseaddr(self.mail_from)[1]):
+            raise ValueError(f"{PREFIX}MAIL_FROM: give an e-mail address, with a name before it in <> if you like")
         return self
 
     @model_validator(mode="before")

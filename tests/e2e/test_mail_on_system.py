@@ -1,0 +1,31 @@
+"""Mail on a whole system: what somebody is told of lies in the outbox within seconds."""
+
+from contextlib import closing
+from email import message_from_bytes
+from email.policy import default
+
+import httpx
+
+from tests.support.system import RunningSystem
+from tests.support.waiting import eventually
+from tracetrack_common import failed_work
+from tracetrack_common.db.session import Database
+
+
+def test_an_admin_who_wants_it_is_told_of_failed_work_by_mail(system: RunningSystem, admin: httpx.Client) -> None:
+    with closing(Database(system.owner, application_name="tests")) as database:
+        with database.transaction() as connection:
+            connection.exec_driver_sql("UPDATE app_user SET email = 'admin@warehouse.example' WHERE username = 'admin'")
+        wanted = {"low": True, "normal": False, "high": False}
+        assert admin.put("/api/v1/notifications/preferences", json=wanted).json() == wanted
+        with database.transaction() as connection:
+            payload = {"body": "nothing of importance"}
+            failed_work.insert(connection, queue="scans", reason="id_reused", detail="…", payload=payload, attempts=1)
+
+    outbox = system.state_dir / "outbox"
+    (path,) = eventually(lambda: list(outbox.glob("*.eml")) if outbox.exists() else [])
+    message = message_from_bytes(path.read_bytes(), policy=default)
+    assert message["To"] == "admin@warehouse.example"
+    assert message["Subject"] == "TraceTrack: Failed work: id_reused (scans)"
+    listed = admin.get("/api/v1/notifications").json()["items"]
+    assert "Failed work: id_reused (scans)" in [each["title"] for each in listed]
