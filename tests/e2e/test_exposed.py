@@ -54,8 +54,13 @@ def message(queue: str, body: bytes, content_type: str) -> bytes:
     )
 
 
-@pytest.mark.parametrize("content_type", [_PICKLE, "application/json", "application/x-yaml", "text/plain"])
-@pytest.mark.parametrize("queue", ["scans", "commands", "reports", "mail"])
+@pytest.mark.parametrize(
+    ("queue", "content_type"),
+    [
+        *((queue, _PICKLE) for queue in ("scans", "commands", "reports", "mail")),
+        *(("commands", other) for other in ("application/json", "application/x-yaml", "text/plain")),
+    ],
+)
 def test_a_pickled_message_is_never_unpickled(
     system: RunningSystem, device: httpx.Client, sack: Codes, tmp_path: Path, queue: str, content_type: str
 ) -> None:
@@ -93,6 +98,22 @@ def test_redis_asks_for_its_password(system: RunningSystem) -> None:
     for url in (f"redis://{address}", f"redis://:guessed@{address}", f"redis://admin:guessed@{address}"):
         with redis_package.Redis.from_url(url) as stranger, pytest.raises(redis_package.AuthenticationError):
             stranger.get("tt:anything")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("FLUSHALL", "FLUSHDB", "KEYS *", "SHUTDOWN NOSAVE", "SAVE", "BGREWRITEAOF", "MONITOR"),
+        *("CONFIG SET maxmemory 1", "CONFIG REWRITE", "REPLICAOF 127.0.0.1 1", "MODULE LIST", "ACL LIST", "SWAPDB 0 1"),
+        *("CLIENT KILL TYPE normal", "MIGRATE 127.0.0.1 1 key 0 1", "RESTORE key 0 x", "FAILOVER"),
+    ],
+)
+def test_the_services_user_of_redis_has_no_dangerous_commands(system: RunningSystem, command: str) -> None:
+    url = system.servers.redis_url.get_secret_value()
+    with redis_package.Redis.from_url(url) as service, pytest.raises(redis_package.exceptions.NoPermissionError):
+        service.execute_command(*command.split())
+    with system.redis() as admin:
+        assert admin.ping()
 
 
 @pytest.mark.parametrize(

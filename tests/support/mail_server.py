@@ -2,6 +2,7 @@
 
 import ssl
 import threading
+from asyncio import WriteTransport
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
@@ -81,6 +82,7 @@ class MailServer:
         self.seen.append(message)
         await server.loop.run_in_executor(None, self.hold.wait)
         if self.data_answer is None:
+            assert isinstance(server.transport, WriteTransport)
             server.transport.abort()
             return "421 gone"
         if self.data_answer.startswith("2"):

@@ -67,6 +67,7 @@ class EmbeddedServers:
             data_dir=self._folder / "valkey",
             port=ports.choose_free(frozenset({postgres_port})),
             password=secrets.token_urlsafe(16),
+            admin_password=secrets.token_urlsafe(16),
             durable=durable,
         )
         self.postgres_server.prepare()
@@ -150,8 +151,8 @@ class EmbeddedServers:
             cursor.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
     def redis_url(self, database: int = 0) -> str:
-        """Give the address of one of Valkey's sixteen databases."""
-        return self.valkey_server.url(database)
+        """Give the address of one of Valkey's sixteen databases, as the admin: a test may do with it what it likes."""
+        return self.valkey_server.admin_url(database)
 
     def flush_redis(self, database: int = 0) -> None:
         """Empty one of Valkey's databases."""

@@ -125,8 +125,12 @@ class RunningSystem:
 
     @contextmanager
     def redis(self) -> Iterator[Redis]:
-        """Connect to its Redis, with a client that fails soon rather than waits."""
-        with closing(connect(self.servers.redis_url.get_secret_value())) as client:
+        """Connect to its Redis as the admin, with a client that fails soon rather than waits."""
+        state = StateFolder(self.state_dir)
+        url = (
+            self.environment.get("TRACETRACK_REDIS_URL") or embedded_valkey(state, ServerAccess.load(state)).admin_url()
+        )
+        with closing(connect(url)) as client:
             yield client
 
     def records(self) -> dict[str, ProcessRecord]:

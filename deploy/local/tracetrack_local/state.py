@@ -96,10 +96,11 @@ class PostgresAccess(_Record):
 
 
 class ValkeyAccess(_Record):
-    """Where the embedded Valkey listens, and its password."""
+    """Where the embedded Valkey listens, and its passwords."""
 
     port: int
     password: str = Field(default_factory=_new_password, repr=False)
+    admin_password: str = Field(default_factory=_new_password, repr=False)
 
 
 class FlowerAccess(_Record):

@@ -254,7 +254,10 @@ def embedded_postgres(state: StateFolder, access: ServerAccess) -> EmbeddedPostg
 
 def embedded_valkey(state: StateFolder, access: ServerAccess) -> EmbeddedValkey:
     """Give the embedded Valkey of a state folder."""
-    return EmbeddedValkey(data_dir=state.valkey, port=access.valkey.port, password=access.valkey.password)
+    valkey = access.valkey
+    return EmbeddedValkey(
+        data_dir=state.valkey, port=valkey.port, password=valkey.password, admin_password=valkey.admin_password
+    )
 
 
 def _flower_login(access: ServerAccess) -> Login:
