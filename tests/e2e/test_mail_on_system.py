@@ -13,7 +13,7 @@ from tracetrack_common.db.session import Database
 
 
 def test_an_admin_who_wants_it_is_told_of_failed_work_by_mail(system: RunningSystem, admin: httpx.Client) -> None:
-    with closing(Database(system.owner, application_name="tests")) as database:
+    with closing(Database(system.superuser, application_name="tests")) as database:
         with database.transaction() as connection:
             connection.exec_driver_sql("UPDATE app_user SET email = 'admin@warehouse.example' WHERE username = 'admin'")
         wanted = {"low": True, "normal": False, "high": False}

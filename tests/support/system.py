@@ -22,6 +22,7 @@ from tracetrack_common.ids import uuid7
 from tracetrack_common.settings import Settings
 from tracetrack_local import ports
 from tracetrack_local.credentials import Credentials
+from tracetrack_local.postgres import APP_DATABASE
 from tracetrack_local.record import ProcessRecord, SupervisorRecord
 from tracetrack_local.state import ServerAccess, StateFolder
 from tracetrack_local.system import embedded_postgres, embedded_valkey
@@ -115,12 +116,12 @@ class RunningSystem:
         )
 
     @property
-    def owner(self) -> Settings:
-        """The same for the role that owns the tables, for tests that go past the rules."""
+    def superuser(self) -> Settings:
+        """The same for PostgreSQL's superuser, for tests that go past the rules and see what every session does."""
         if "TRACETRACK_DATABASE_URL" in self.environment:
             return self.servers
         state = StateFolder(self.state_dir)
-        url = embedded_postgres(state, ServerAccess.load(state)).owner_url()
+        url = embedded_postgres(state, ServerAccess.load(state)).superuser_url(APP_DATABASE)
         return self.servers.model_copy(update={"database_url": SecretStr(url)})
 
     @contextmanager
