@@ -22,6 +22,7 @@ BUSINESS = frozenset({"device", "dispatcher", "biller", "admin"})
 BILLERS = frozenset({"biller", "admin"})
 OPERATORS = frozenset({"operator", "admin"})
 ANYBODY = frozenset({"nobody", *ROLES})
+PEOPLE = frozenset({"dispatcher", "biller", "operator", "admin"})
 
 MAY: Mapping[Route, frozenset[str]] = {
     ("POST", "/api/v1/scans"): frozenset({"device"}),
@@ -47,6 +48,12 @@ MAY: Mapping[Route, frozenset[str]] = {
     ("GET", "/api/v1/failed-work/{failed_id}"): OPERATORS,
     ("POST", "/api/v1/failed-work/{failed_id}/replay"): OPERATORS,
     ("POST", "/api/v1/failed-work/{failed_id}/discard"): OPERATORS,
+    ("GET", "/api/v1/audit"): frozenset({"admin"}),
+    ("GET", "/api/v1/notifications"): PEOPLE,
+    ("GET", "/api/v1/notifications/preferences"): PEOPLE,
+    ("PUT", "/api/v1/notifications/preferences"): PEOPLE,
+    ("POST", "/api/v1/notifications/read-all"): PEOPLE,
+    ("POST", "/api/v1/notifications/{notification_id}/read"): PEOPLE,
     ("GET", "/api/stats"): frozenset({"biller", "operator", "admin"}),
     ("POST", "/api/v1/sessions"): ANYBODY,
     ("GET", "/health"): ANYBODY,
@@ -59,6 +66,7 @@ _PARAMETERS = {
     "{scan_id}": "019aaf3e-6c00-7a3b-8c1d-2e4f5a6b7c8d",
     "{command_id}": "019aaf3e-6c00-7a3b-8c1d-2e4f5a6b7c8d",
     "{failed_id}": "3f0c3f2b-6f0e-5d0f-9a6e-4c1f5b8f9d21",
+    "{notification_id}": "1",
     "{code}": "SB99999",
     "{bill_no}": "NO-SUCH-BILL",
     "{return_no}": "RTN-20000101-0001",
@@ -81,6 +89,7 @@ def call(client: httpx.Client, route: Route) -> httpx.Response:
         ("POST", "/api/v1/bills/{bill_no}/bags"): {"code": "SB99999"},
         ("POST", "/api/v1/returns"): {"area": "atlantis"},
         ("POST", "/api/v1/failed-work/{failed_id}/discard"): {"reason": "of a test"},
+        ("PUT", "/api/v1/notifications/preferences"): {"low": False, "normal": False, "high": False},
         ("POST", "/api/v1/devices"): {"name": f"matrix-{next(_numbers)}", "area": "lucknow"},
         ("POST", "/api/v1/sessions"): {"username": "nobody", "password": "wrong"},
     }
