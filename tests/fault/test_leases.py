@@ -39,7 +39,7 @@ def test_work_that_takes_longer_than_its_lease(case: Case) -> None:
         with case.database() as database, database.transaction() as connection:
             connection.execute(text("SELECT FROM bag WHERE code = :code FOR UPDATE"), {"code": sack})
             case.submit("child", child, sack)
-            await_held_back(connection, 1)
+            await_held_back(case, connection, 1)
             watch_holder(case, child)
         case.await_recovery()
     case.close_books()
