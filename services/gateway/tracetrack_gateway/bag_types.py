@@ -24,7 +24,7 @@ Pattern = Annotated[
         min_length=1,
         max_length=200,
         pattern=r"^[ -~]+$",
-        description=r"the whole code of its sacks: A to Z, 0 to 9, -, / and _ as they are, \d, [A-Z], [A-Z0-9], {n}",
+        description=r"the whole code of its sacks: A to Z, 0 to 9, - and _ as they are, \d, [A-Z], [A-Z0-9], {n}",
     ),
 ]
 Capacity = Annotated[int, Field(ge=1, le=1_000, description="children a sack holds")]

@@ -1,6 +1,6 @@
 r"""Patterns of sack codes: a language so small that two patterns can be held against each other exactly.
 
-A pattern is a row of places, each of which takes one character: a letter, digit, ``-``, ``/`` or ``_`` that stands for
+A pattern is a row of places, each of which takes one character: a letter, digit, ``-`` or ``_`` that stands for
 itself, ``\d`` (a digit), ``[A-Z]`` or ``[A-Z0-9]``, with ``{n}`` behind it for n such places. So it matches codes of
 one length, in linear time, and two patterns have a code in common exactly when they are of one length and have a
 character in common at every place.
@@ -17,7 +17,7 @@ PLACES_MOST = 40
 _DIGITS = frozenset(string.digits)
 _LETTERS = frozenset(string.ascii_uppercase)
 _CLASSES = {r"\d": _DIGITS, "[A-Z]": _LETTERS, "[A-Z0-9]": _LETTERS | _DIGITS}
-_PLACE = re.compile(r"(\\d|\[A-Z\]|\[A-Z0-9\]|[A-Z0-9/_-])(?:\{([1-9]\d?)\})?", re.ASCII)
+_PLACE = re.compile(r"(\\d|\[A-Z\]|\[A-Z0-9\]|[A-Z0-9_-])(?:\{([1-9]\d?)\})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class SackPattern:
             found = _PLACE.match(text, position)
             if found is None:
                 raise ValueError(
-                    f"at {text[position:][:10]!r}: use A to Z, 0 to 9, -, / and _ as they are, \\d, [A-Z] and [A-Z0-9],"
+                    f"at {text[position:][:10]!r}: use A to Z, 0 to 9, - and _ as they are, \\d, [A-Z] and [A-Z0-9],"
                     " each with {n} behind it where it stands n times; the whole code is matched, without ^ and $"
                 )
             characters = _CLASSES.get(found[1], frozenset(found[1]))
