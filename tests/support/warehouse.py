@@ -17,9 +17,14 @@ from tracetrack_common.domain.scans import Result, Scan
 from tracetrack_common.ids import uuid7
 from tracetrack_common.ledger import Entry
 from tracetrack_scan_worker.apply import Applier
+from tracetrack_scan_worker.areas import change_area, create_area
 from tracetrack_scan_worker.attach import SackAttacher
+from tracetrack_scan_worker.bag_types import change_bag_type, create_bag_type
 from tracetrack_scan_worker.bills import complete_bill, create_bill
+from tracetrack_scan_worker.deletion import delete_bag
 from tracetrack_scan_worker.goods_returns import create_return
+from tracetrack_scan_worker.relink import relink_bag
+from tracetrack_scan_worker.undo import undo_in_bag, undo_scan
 
 PASSWORD = "correct horse battery staple"
 _AREA_CODES = {LUCKNOW: "lucknow", INDORE: "indore"}
@@ -222,5 +227,13 @@ def executor(database: Database) -> CommandExecutor:
             "bill.complete": complete_bill,
             "bill.attach": SackAttacher(Applier(database)),
             "return.create": create_return,
+            "scan.undo": undo_scan,
+            "bag.undo": undo_in_bag,
+            "bag.relink": relink_bag,
+            "bag.delete": delete_bag,
+            "bag_type.create": create_bag_type,
+            "bag_type.change": change_bag_type,
+            "area.create": create_area,
+            "area.change": change_area,
         },
     )

@@ -25,6 +25,11 @@ class Action(Enum):
     MANAGE_DEVICES = auto()
     READ_FAILED_WORK = auto()
     RESOLVE_FAILED_WORK = auto()
+    UNDO_SCANS = auto()
+    RELINK_BAGS = auto()
+    DELETE_BAGS = auto()
+    READ_CATALOGUE = auto()
+    CHANGE_CATALOGUE = auto()
 
 
 _BUSINESS = frozenset({"device", "dispatcher", "biller", "admin"})
@@ -43,10 +48,15 @@ PERMISSIONS: Mapping[Action, frozenset[str]] = {
     Action.READ_EOD: frozenset({"dispatcher", "biller", "admin"}),
     Action.RUN_EOD: _BILLERS,
     Action.READ_STATS: frozenset({"biller", "operator", "admin"}),
-    Action.READ_COMMANDS: frozenset({"dispatcher", "biller", "operator", "admin"}),
+    Action.READ_COMMANDS: frozenset({"device", "dispatcher", "biller", "operator", "admin"}),
     Action.MANAGE_DEVICES: frozenset({"admin"}),
     Action.READ_FAILED_WORK: _OPERATORS,
     Action.RESOLVE_FAILED_WORK: _OPERATORS,
+    Action.UNDO_SCANS: _BUSINESS,
+    Action.RELINK_BAGS: _BILLERS,
+    Action.DELETE_BAGS: frozenset({"admin"}),
+    Action.READ_CATALOGUE: _BUSINESS,
+    Action.CHANGE_CATALOGUE: frozenset({"admin"}),
 }
 
 

@@ -6,8 +6,10 @@ from redis import asyncio as aioredis
 
 from tracetrack_common.db.session import Database
 from tracetrack_common.settings import Settings
+from tracetrack_gateway.areas import AreaReader
 from tracetrack_gateway.authentication import Authenticator
 from tracetrack_gateway.backpressure import Backpressure
+from tracetrack_gateway.bag_types import BagTypeReader
 from tracetrack_gateway.commands import Commander
 from tracetrack_gateway.delivery import DeliveryReader
 from tracetrack_gateway.failed_work import FailedWorkReader
@@ -31,7 +33,7 @@ class Gateway:
         As the environment gave them.
     redis, database, snapshots
         Redis; Postgres, read-only; the reads of it.
-    authenticator, submitter, commander, login, reader, deliveries, failed_work, operations
+    authenticator, submitter, commander, login, reader, deliveries, failed_work, bag_types, areas, operations
         The use cases.
     metrics
         What this process counts.
@@ -50,6 +52,8 @@ class Gateway:
     reader: Reader
     deliveries: DeliveryReader
     failed_work: FailedWorkReader
+    bag_types: BagTypeReader
+    areas: AreaReader
     operations: Operations
     metrics: Metrics
     replies: ReplyListener

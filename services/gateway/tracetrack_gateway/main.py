@@ -14,19 +14,24 @@ from tracetrack_common.redis_client import connect_gateway, connect_listener
 from tracetrack_common.settings import Settings
 from tracetrack_gateway import openapi, problems
 from tracetrack_gateway.accept import LedgerWriter, ScanAcceptor
+from tracetrack_gateway.areas import AreaReader
 from tracetrack_gateway.authentication import Authenticator
 from tracetrack_gateway.backpressure import Backpressure
+from tracetrack_gateway.bag_types import BagTypeReader
 from tracetrack_gateway.commands import Commander
 from tracetrack_gateway.delivery import DeliveryReader
 from tracetrack_gateway.failed_work import FailedWorkReader
 from tracetrack_gateway.gateway import Gateway
 from tracetrack_gateway.handlers import (
+    areas,
+    bag_types,
     bags,
     bills,
     delivery,
     eod,
     failed_work,
     goods_returns,
+    moves,
     operations,
     people,
     scans,
@@ -75,6 +80,8 @@ def build_gateway(settings: Settings) -> Gateway:
         reader=Reader(snapshots, redis),
         deliveries=DeliveryReader(snapshots),
         failed_work=FailedWorkReader(snapshots),
+        bag_types=BagTypeReader(snapshots),
+        areas=AreaReader(snapshots),
         operations=operations_,
         metrics=Metrics(operations_),
         replies=replies,
@@ -119,7 +126,20 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.gateway = gateway
     problems.install(app)
     openapi.install(app)
-    for module in (scans, delivery, bags, bills, goods_returns, eod, people, failed_work, operations):
+    for module in (
+        scans,
+        delivery,
+        bags,
+        bills,
+        goods_returns,
+        eod,
+        people,
+        failed_work,
+        operations,
+        moves,
+        bag_types,
+        areas,
+    ):
         app.include_router(module.router)
     return app
 

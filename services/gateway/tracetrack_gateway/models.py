@@ -169,6 +169,13 @@ class ScanQueued(BaseModel):
     delivery: Delivery | None = Field(default=None, description=_DELIVERY)
 
 
+class Undone(BaseModel):
+    """When a scan was undone, and by whom."""
+
+    at: datetime
+    by: str = Field(description="the username, or the device's name")
+
+
 class ScanDone(BaseModel):
     """A scan with its outcome."""
 
@@ -183,6 +190,7 @@ class ScanDone(BaseModel):
     refers_to: str | None
     scanned_at: datetime | None = None
     received_at: datetime | None = None
+    undone: Undone | None = Field(default=None, description="for a child scan that was undone")
     delivery: Delivery | None = Field(default=None, description=_DELIVERY)
 
 
@@ -352,7 +360,9 @@ class BagEvent(BaseModel):
     """Something that happened to a bag."""
 
     at: datetime
-    event: Literal["registered", "put_in", "taken_out", "put_on_bill", "taken_off_bill", "returned"]
+    event: Literal[
+        "registered", "put_in", "taken_out", "put_on_bill", "taken_off_bill", "returned", "deleted", "revived"
+    ]
     bag: str = Field(description="the child or sack it happened to")
     into: str | None = Field(description="the sack, bill or return concerned")
     by: str = Field(description="the scan or command")

@@ -27,6 +27,7 @@ from tracetrack_gateway.models import (
     ReturnOut,
     ScanDone,
     ScanQueued,
+    Undone,
 )
 from tracetrack_gateway.snapshots import Snapshots
 
@@ -67,7 +68,8 @@ class Reader:
         row, delivery = await self._read(read)
         if row is not None and _may_see_scan(row, caller):
             scan, result = _scan_of(row)
-            document = outcome_document(scan, result) | delivery
+            undone = {} if row.undone_at is None else {"undone": Undone(at=row.undone_at, by=row.undone_by)}
+            document = outcome_document(scan, result) | undone | delivery
             return ScanDone(**document, scanned_at=row.scanned_at, received_at=row.received_at)
         if row is None and sender is not None and (sender == caller.actor or _sees_all(caller)):
             return ScanQueued(scan_id=str(scan_id), status="queued", **delivery)  # set, so that the route shows it
@@ -95,11 +97,13 @@ class Reader:
         Raises
         ------
         NotFoundError
-            There is none, or it is in another area.
+            There is none (any more), or it is in another area.
         """
 
         def read(connection: Connection) -> BagOut:
             row = _found(storage.select_bag(connection, normalise(code), caller.area_id), f"bag {code}")
+            if row.deleted_at is not None:
+                raise NotFoundError(f"There is no bag {code}.")
             is_parent = row.capacity is not None
             return BagOut(
                 code=row.code,
@@ -117,7 +121,7 @@ class Reader:
         return await self._read(read)
 
     async def bag_history(self, code: str, caller: Principal) -> list[BagEvent]:
-        """Give all that happened to a bag, oldest first.
+        """Give all that happened to a bag, oldest first; that of a deleted one too.
 
         Raises
         ------

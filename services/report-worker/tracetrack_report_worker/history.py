@@ -60,7 +60,10 @@ _LIST_SACKS = text("""
         FROM worked_on JOIN bag USING (bag_id)
         LEFT JOIN bag_link ON bag_link.parent_id = bag.bag_id
             AND bag_link.valid_from < :end AND (bag_link.valid_until IS NULL OR bag_link.valid_until >= :end)
-        WHERE CAST(:area_id AS smallint) IS NULL OR bag.area_id = :area_id
+        WHERE (CAST(:area_id AS smallint) IS NULL OR bag.area_id = :area_id) AND NOT EXISTS (
+            SELECT FROM bag_deletion WHERE bag_deletion.bag_id = bag.bag_id
+                AND bag_deletion.deleted_at < :end AND (revived_at IS NULL OR revived_at >= :end)
+        )
         GROUP BY bag.bag_id
     ), judged AS (
         SELECT filled.code, filled.children, filled.capacity, EXISTS (
@@ -179,7 +182,7 @@ def count_sacks_registered(connection: Connection, scope: Scope) -> int:
 def list_sacks(connection: Connection, scope: Scope) -> list[SackFigures]:
     """Give the sacks that got a child or were registered in the day and are not both exactly full and on a bill.
 
-    A sack counts in the area that saw it first.
+    Those that were deleted by then are left out. A sack counts in the area that saw it first.
     """
     return [SackFigures(*row) for row in connection.execute(_LIST_SACKS, scope.parameters)]
 

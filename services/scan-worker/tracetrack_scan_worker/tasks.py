@@ -16,12 +16,17 @@ from tracetrack_common.ledger import Entry, Ledger
 from tracetrack_common.replay import CommandRoad, Replayer, Road, give_up
 from tracetrack_common.worker import WorkerProcess
 from tracetrack_scan_worker.apply import Applier
+from tracetrack_scan_worker.areas import change_area, create_area
 from tracetrack_scan_worker.attach import SackAttacher
+from tracetrack_scan_worker.bag_types import change_bag_type, create_bag_type
 from tracetrack_scan_worker.bills import complete_bill, create_bill
+from tracetrack_scan_worker.deletion import delete_bag
 from tracetrack_scan_worker.goods_returns import create_return
 from tracetrack_scan_worker.people import enrol_device, mirror_device, mirror_session, start_session
+from tracetrack_scan_worker.relink import relink_bag
 from tracetrack_scan_worker.replay import ScanRoad
 from tracetrack_scan_worker.scans import ScanHandler
+from tracetrack_scan_worker.undo import undo_in_bag, undo_scan
 
 MIRROR_TASK = "commands.mirror_credentials"
 DELIVERY_MIRROR_TASK = "commands.mirror_delivery"
@@ -46,6 +51,14 @@ class ScanWorkerProcess(WorkerProcess):
             "return.create": create_return,
             "session.start": start_session,
             "device.enrol": enrol_device,
+            "scan.undo": undo_scan,
+            "bag.undo": undo_in_bag,
+            "bag.relink": relink_bag,
+            "bag.delete": delete_bag,
+            "bag_type.create": create_bag_type,
+            "bag_type.change": change_bag_type,
+            "area.create": create_area,
+            "area.change": change_area,
         }
         after_commit = {
             "session.start": partial(mirror_session, self.redis),

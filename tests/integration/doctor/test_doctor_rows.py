@@ -168,6 +168,18 @@ def test_what_no_rule_allows_shows(
             ("scan_without_effect", "scan"),
         ),
         ("UPDATE bag SET created_by = uuidv7() WHERE code = 'C00001002'", ("effect_without_scan", "bag")),
+        ("UPDATE bag SET deleted_at = NULL WHERE code = 'C00001003'", ("bag_place_differs", "bag.deleted_at")),
+        (
+            (
+                "UPDATE bag_deletion SET revived_by = (SELECT scan_id FROM scan WHERE code = 'CH1 2')"
+                " WHERE revived_at IS NOT NULL"
+            ),
+            ("scan_without_effect", "scan"),
+        ),
+        (
+            "UPDATE scan_undo SET command_id = (SELECT command_id FROM command WHERE name = 'bill.complete')",
+            ("scan_without_effect", "scan"),
+        ),
         ("UPDATE audit_log SET actor = 'user:9' WHERE action = 'bill.complete'", ("audit_chain_broken", "audit_log")),
         (
             "UPDATE scan SET scanned_at = now() WHERE code = 'C00002007'",

@@ -183,10 +183,24 @@ bag = Table(
     Column("children", SmallInteger, nullable=False, server_default="0"),
     Column("code", Text, nullable=False, unique=True),
     Column("created_by", Uuid, nullable=False, comment="the scan or command that created it"),
+    Column("deleted_at", _TIME, comment="NULL: it is there; follows bag_deletion"),
     CheckConstraint("(capacity IS NULL) = (child_weight_g IS NULL)", name="kind"),
     CheckConstraint("capacity IS NOT NULL OR bill_id IS NULL", name="only_parents_on_bills"),
     CheckConstraint("capacity IS NULL OR parent_id IS NULL", name="no_chains"),
     CheckConstraint("children BETWEEN 0 AND coalesce(capacity, 0)", name="children"),
+)
+
+bag_deletion = Table(
+    "bag_deletion",
+    metadata,
+    Column("deletion_id", Uuid, primary_key=True, comment="the command that deleted it"),
+    Column("bag_id", BigInteger, ForeignKey("bag.bag_id"), nullable=False),
+    Column("deleted_at", _TIME, nullable=False),
+    Column("revived_at", _TIME),
+    Column("revived_by", Uuid, comment="the scan that found it again"),
+    CheckConstraint("(revived_at IS NULL) = (revived_by IS NULL)", name="revived"),
+    Index("bag_deletion_current_key", "bag_id", unique=True, postgresql_where=text("revived_at IS NULL")),
+    Index(None, "bag_id", "deleted_at"),
 )
 
 bag_link = Table(
@@ -277,6 +291,17 @@ scan = Table(
     _one_of("kind", "parent", "child", "bill", "return"),
     Index("scan_scanned_at_brin", "scanned_at", postgresql_using="brin"),
     postgresql_partition_by="RANGE (scan_id)",
+)
+
+scan_undo = Table(
+    "scan_undo",
+    metadata,
+    Column("scan_id", Uuid, primary_key=True),
+    Column("command_id", Uuid, nullable=False),
+    Column("undone_at", _TIME, nullable=False),
+    Column("device_id", Integer, ForeignKey("device.device_id")),
+    Column("user_id", Integer, ForeignKey("app_user.user_id")),
+    CheckConstraint("(device_id IS NULL) <> (user_id IS NULL)", name="one_actor"),
 )
 
 command = Table(
