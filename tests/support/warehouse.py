@@ -16,10 +16,12 @@ from tracetrack_common.db.session import Database, is_transient
 from tracetrack_common.domain.scans import Result, Scan
 from tracetrack_common.ids import uuid7
 from tracetrack_common.ledger import Entry
+from tracetrack_common.passwords import hash_password
 from tracetrack_scan_worker.apply import Applier
 from tracetrack_scan_worker.attach import SackAttacher
 from tracetrack_scan_worker.bills import complete_bill, create_bill
 from tracetrack_scan_worker.goods_returns import create_return
+from tracetrack_scan_worker.people import PEOPLE
 
 PASSWORD = "correct horse battery staple"
 _AREA_CODES = {LUCKNOW: "lucknow", INDORE: "indore"}
@@ -72,7 +74,7 @@ class Device(Maker):
 @cache
 def _password_hash() -> str:
     """Hash the password once: that it takes long is its purpose."""
-    return accounts.hash_password(PASSWORD)
+    return hash_password(PASSWORD)
 
 
 class Warehouse:
@@ -222,5 +224,6 @@ def executor(database: Database) -> CommandExecutor:
             "bill.complete": complete_bill,
             "bill.attach": SackAttacher(Applier(database)),
             "return.create": create_return,
+            **PEOPLE,
         },
     )

@@ -25,8 +25,20 @@ class Action(Enum):
     MANAGE_DEVICES = auto()
     READ_FAILED_WORK = auto()
     RESOLVE_FAILED_WORK = auto()
+    WATCH = auto()
+    LOG_IN = auto()
+    RESET_PASSWORD = auto()
+    KEEP_OWN_ACCOUNT = auto()
+    KEEP_OWN_SECOND_FACTOR = auto()
+    MANAGE_USERS = auto()
 
 
+NOBODY = "nobody"
+"""Whoever has no token."""
+ROLES = (NOBODY, "device", "dispatcher", "biller", "operator", "admin")
+
+_ANYBODY = frozenset(ROLES)
+_PEOPLE = frozenset({"dispatcher", "biller", "operator", "admin"})
 _BUSINESS = frozenset({"device", "dispatcher", "biller", "admin"})
 _BILLERS = frozenset({"biller", "admin"})
 _OPERATORS = frozenset({"operator", "admin"})
@@ -47,6 +59,12 @@ PERMISSIONS: Mapping[Action, frozenset[str]] = {
     Action.MANAGE_DEVICES: frozenset({"admin"}),
     Action.READ_FAILED_WORK: _OPERATORS,
     Action.RESOLVE_FAILED_WORK: _OPERATORS,
+    Action.WATCH: _ANYBODY,
+    Action.LOG_IN: _ANYBODY,
+    Action.RESET_PASSWORD: _ANYBODY,
+    Action.KEEP_OWN_ACCOUNT: _PEOPLE,
+    Action.KEEP_OWN_SECOND_FACTOR: frozenset({"admin"}),
+    Action.MANAGE_USERS: frozenset({"admin"}),
 }
 
 

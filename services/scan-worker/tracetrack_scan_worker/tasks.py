@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from functools import cached_property, partial
+from functools import cached_property
 
 from celery import Celery
 
@@ -19,9 +19,10 @@ from tracetrack_scan_worker.apply import Applier
 from tracetrack_scan_worker.attach import SackAttacher
 from tracetrack_scan_worker.bills import complete_bill, create_bill
 from tracetrack_scan_worker.goods_returns import create_return
-from tracetrack_scan_worker.people import enrol_device, mirror_device, mirror_session, start_session
+from tracetrack_scan_worker.people import PEOPLE, follow_up_people
 from tracetrack_scan_worker.replay import ScanRoad
 from tracetrack_scan_worker.scans import ScanHandler
+from tracetrack_scan_worker.sessions import look_after_sessions
 
 MIRROR_TASK = "commands.mirror_credentials"
 DELIVERY_MIRROR_TASK = "commands.mirror_delivery"
@@ -44,13 +45,9 @@ class ScanWorkerProcess(WorkerProcess):
             "bill.complete": complete_bill,
             "bill.attach": SackAttacher(Applier(self.database)),
             "return.create": create_return,
-            "session.start": start_session,
-            "device.enrol": enrol_device,
+            **PEOPLE,
         }
-        after_commit = {
-            "session.start": partial(mirror_session, self.redis),
-            "device.enrol": partial(mirror_device, self.redis),
-        }
+        after_commit = follow_up_people(self.database, self.redis)
         plain = CommandExecutor(self.database, queue="commands", handlers=handlers, after_commit=after_commit)
         roads: dict[str, Road] = {"scans": ScanRoad(self.database, self.redis), "commands": CommandRoad(plain)}
         replayer = Replayer(self.database, roads)
@@ -96,3 +93,7 @@ def register_tasks(app: Celery, process: ScanWorkerProcess) -> None:
     def keep_partitions() -> None:
         with process.database.transaction() as connection:
             ensure_partitions(connection, datetime.now(UTC))
+
+    @app.task(name="commands.look_after_sessions", queue="commands")
+    def end_idle_sessions() -> None:
+        look_after_sessions(process.database, process.redis, idle_s=process.settings.session_idle_s)
