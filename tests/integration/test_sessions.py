@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 
 import httpx
 import pytest
@@ -35,10 +36,14 @@ def logged_in(api: Api, person: Person) -> httpx.Client:
         return api.gateway.client(log_in(client, person.username).json()["token"])
 
 
+def _is_turned_away(client: httpx.Client, path: str) -> bool:
+    return client.get(path).status_code == httpx.codes.UNAUTHORIZED
+
+
 def wait_until_turned_away(*clients: httpx.Client, path: str = "/api/v1/bills") -> None:
     began = time.monotonic()
     for client in clients:
-        eventually(lambda client=client: client.get(path).status_code == httpx.codes.UNAUTHORIZED, within_s=10)
+        eventually(partial(_is_turned_away, client, path), within_s=10)
     assert time.monotonic() - began < _REVOKED_WITHIN_S
 
 

@@ -19,9 +19,9 @@ from tracetrack_gateway.access import PERMISSIONS, ROLES, Action
 _CONVERTER = re.compile(r":\w+\}")
 _HEAD = """# Roles and routes
 
-Who may call what. Made by `python -m tracetrack_gateway.roles` from the table in `access.py` and from what each route
-says that it does; a test holds this page against both, and every cell against the running system. `nobody` has no token.
-A device, and a dispatcher, sees their own area only. A route that does not say what it does is denied to everybody.
+Who may call what. Made by `python -m tracetrack_gateway.roles` from the table in `access.py` and what each route says
+that it does; a test holds this page against both, and every cell against the running system. `nobody` has no token. A
+device, and a dispatcher, sees their own area only. A route that does not say what it does is denied to everybody.
 
 """
 
