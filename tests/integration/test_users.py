@@ -200,4 +200,6 @@ def test_an_admin_sets_the_password_of_somebody_who_cannot(api: Api, admin: http
     assert answer.status_code == httpx.codes.NO_CONTENT
     with api.gateway.client() as client:
         assert log_in(client, person.username, NEW_PASSWORD).status_code == httpx.codes.CREATED
+    own = admin.get("/api/v1/users/me").json()["username"]
+    problem_of(admin.post(f"/api/v1/users/{own}/password", json={"password": NEW_PASSWORD}), 403)
     problem_of(admin.post("/api/v1/users/nobody_there/password", json={"password": NEW_PASSWORD}), 404)

@@ -127,8 +127,12 @@ def set_password(connection: Connection, command: Command) -> dict[str, Any]:
     ------
     NotFoundError
         There is no such user.
+    ForbiddenError
+        An admin would set their own past the old one.
     """
     user = lock_user(connection, command.arguments["username"])
+    if command.name == "password.set" and command.actor == f"user:{user.user_id}":
+        raise ForbiddenError("Change your own password with the old one, at /api/v1/users/me/password.")
     replace_password(connection, command, user.user_id, command.arguments["password_hash"])
     keep_record(connection, command, f"user:{user.user_id}", after={"username": user.username})
     return {"user_id": user.user_id}
