@@ -16,6 +16,7 @@ from tracetrack_common.db.session import Database, is_transient
 from tracetrack_common.domain.scans import Result, Scan
 from tracetrack_common.ids import uuid7
 from tracetrack_common.ledger import Entry
+from tracetrack_common.passwords import hash_password
 from tracetrack_scan_worker.apply import Applier
 from tracetrack_scan_worker.areas import change_area, create_area
 from tracetrack_scan_worker.attach import SackAttacher
@@ -23,6 +24,7 @@ from tracetrack_scan_worker.bag_types import change_bag_type, create_bag_type
 from tracetrack_scan_worker.bills import complete_bill, create_bill
 from tracetrack_scan_worker.deletion import delete_bag
 from tracetrack_scan_worker.goods_returns import create_return
+from tracetrack_scan_worker.people import PEOPLE
 from tracetrack_scan_worker.relink import relink_bag
 from tracetrack_scan_worker.undo import undo_in_bag, undo_scan
 
@@ -77,7 +79,7 @@ class Device(Maker):
 @cache
 def _password_hash() -> str:
     """Hash the password once: that it takes long is its purpose."""
-    return accounts.hash_password(PASSWORD)
+    return hash_password(PASSWORD)
 
 
 class Warehouse:
@@ -235,5 +237,6 @@ def executor(database: Database) -> CommandExecutor:
             "bag_type.change": change_bag_type,
             "area.create": create_area,
             "area.change": change_area,
+            **PEOPLE,
         },
     )

@@ -65,6 +65,13 @@ class UnauthorizedError(TraceTrackError):
     title = "A valid token is needed"
 
 
+class TotpRequiredError(UnauthorizedError):
+    """The password is right, and a second factor is needed besides."""
+
+    code = "totp_required"
+    title = "A second factor is needed"
+
+
 class ForbiddenError(TraceTrackError):
     """The token's owner may not do this."""
 

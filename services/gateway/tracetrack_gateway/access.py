@@ -30,8 +30,20 @@ class Action(Enum):
     DELETE_BAGS = auto()
     READ_CATALOGUE = auto()
     CHANGE_CATALOGUE = auto()
+    WATCH = auto()
+    LOG_IN = auto()
+    RESET_PASSWORD = auto()
+    KEEP_OWN_ACCOUNT = auto()
+    KEEP_OWN_SECOND_FACTOR = auto()
+    MANAGE_USERS = auto()
 
 
+NOBODY = "nobody"
+"""Whoever has no token."""
+ROLES = (NOBODY, "device", "dispatcher", "biller", "operator", "admin")
+
+_ANYBODY = frozenset(ROLES)
+_PEOPLE = frozenset({"dispatcher", "biller", "operator", "admin"})
 _BUSINESS = frozenset({"device", "dispatcher", "biller", "admin"})
 _BILLERS = frozenset({"biller", "admin"})
 _OPERATORS = frozenset({"operator", "admin"})
@@ -57,6 +69,12 @@ PERMISSIONS: Mapping[Action, frozenset[str]] = {
     Action.DELETE_BAGS: frozenset({"admin"}),
     Action.READ_CATALOGUE: _BUSINESS,
     Action.CHANGE_CATALOGUE: frozenset({"admin"}),
+    Action.WATCH: _ANYBODY,
+    Action.LOG_IN: _ANYBODY,
+    Action.RESET_PASSWORD: _ANYBODY,
+    Action.KEEP_OWN_ACCOUNT: _PEOPLE,
+    Action.KEEP_OWN_SECOND_FACTOR: frozenset({"admin"}),
+    Action.MANAGE_USERS: frozenset({"admin"}),
 }
 
 

@@ -69,7 +69,7 @@ OUTCOME_EXAMPLE: dict[str, JsonValue] = {
 }
 
 
-def _check_encodable(secret: SecretStr) -> SecretStr:
+def check_encodable(secret: SecretStr) -> SecretStr:
     """Refuse text that is no Unicode text: half of a surrogate pair."""
     try:
         secret.get_secret_value().encode()
@@ -228,7 +228,16 @@ class SessionIn(_In):
     """A login."""
 
     username: ShortText
-    password: Annotated[SecretStr, AfterValidator(_check_encodable)] = Field(max_length=1_000)
+    password: Annotated[SecretStr, AfterValidator(check_encodable)] = Field(max_length=1_000)
+    totp: SecretStr | None = Field(
+        default=None,
+        min_length=6,
+        max_length=20,
+        description="the authenticator's code, where there is a second factor",
+    )
+    recovery_code: Annotated[SecretStr, AfterValidator(check_encodable)] | None = Field(
+        default=None, max_length=100, description="in place of `totp`, once"
+    )
 
 
 class SessionUser(BaseModel):
@@ -262,6 +271,7 @@ class DeviceOut(BaseModel):
     area: str
     enrolled_at: datetime | None = None
     revoked_at: datetime | None = None
+    last_seen_at: datetime | None = Field(default=None, description="to the minute")
 
 
 class DeviceEnrolled(DeviceOut):

@@ -5,11 +5,12 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from tracetrack_gateway.access import NOBODY
 from tracetrack_gateway.models import ScanIn
 from tracetrack_gateway.problems import MEDIA_TYPE
+from tracetrack_gateway.roles import roles_by_route
 
 _SCHEME = "token"
-_WITHOUT_TOKEN = {"/health", "/ready", "/metrics", "/api/v1/sessions"}
 _FIRST_ERROR = "400"
 
 
@@ -29,7 +30,8 @@ def install(app: FastAPI) -> None:
                     description=app.description,
                     routes=app.routes,
                     separate_input_output_schemas=app.separate_input_output_schemas,
-                )
+                ),
+                {route for route, roles in roles_by_route(app).items() if NOBODY in roles},
             )
         return app.openapi_schema
 
@@ -37,7 +39,7 @@ def install(app: FastAPI) -> None:
     app.openapi = describe  # type: ignore[method-assign]
 
 
-def _complete(document: dict[str, Any]) -> dict[str, Any]:
+def _complete(document: dict[str, Any], open_routes: set[tuple[str, str]]) -> dict[str, Any]:
     components = document["components"]
     components["securitySchemes"] = {
         _SCHEME: {"type": "http", "scheme": "bearer", "description": "a device's token, or that of a session"}
@@ -45,8 +47,8 @@ def _complete(document: dict[str, Any]) -> dict[str, Any]:
     scan = ScanIn.model_json_schema(ref_template="#/components/schemas/{model}")
     components["schemas"].setdefault(ScanIn.__name__, scan)
     for path, operations in document["paths"].items():
-        for operation in operations.values():
-            if path not in _WITHOUT_TOKEN:
+        for method, operation in operations.items():
+            if (method.upper(), path) not in open_routes:
                 operation["security"] = [{_SCHEME: []}]
             for status, response in operation["responses"].items():
                 if status >= _FIRST_ERROR and "content" in response:

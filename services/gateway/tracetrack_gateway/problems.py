@@ -102,7 +102,7 @@ async def render_redis_error(request: Request, error: Exception) -> Response:
 
 async def render_defect(request: Request, error: Exception) -> Response:
     """Render a defect: the caller gets the request's id, the log gets the rest."""
-    log.error("request_failed", path=request.url.path, request_id=request.scope.get("request_id"), exc_info=error)
+    log.error("request_failed", route=_route_of(request), request_id=request.scope.get("request_id"), exc_info=error)
     return problem(
         request,
         code="internal_error",
@@ -110,6 +110,11 @@ async def render_defect(request: Request, error: Exception) -> Response:
         status=500,
         detail="This is our mistake; tell us the request_id.",
     )
+
+
+def _route_of(request: Request) -> str:
+    """Name the route as it is declared: what stands in its place in an address may be a secret."""
+    return str(request.scope.get("route_path") or getattr(request.scope.get("route"), "path", "unmatched"))
 
 
 def describe_errors(errors: Sequence[Any], *, skip: int = 0) -> list[dict[str, str]]:

@@ -1,6 +1,5 @@
 """The read API: from statements to models. A caller bound to an area gets what is elsewhere as not there."""
 
-from contextlib import suppress
 from datetime import date
 from typing import Any, cast
 from uuid import UUID
@@ -13,7 +12,7 @@ from tracetrack_common.contracts import outcome_document
 from tracetrack_common.credentials import Principal
 from tracetrack_common.domain.codes import normalise
 from tracetrack_common.domain.scans import Kind, Outcome, Result, Scan
-from tracetrack_common.errors import InvalidInputError, NotFoundError, UnavailableError
+from tracetrack_common.errors import NotFoundError, UnavailableError
 from tracetrack_common.ledger import LedgerKeys
 from tracetrack_gateway import storage
 from tracetrack_gateway.delivery import Delivery, newest_delivery
@@ -22,13 +21,13 @@ from tracetrack_gateway.models import (
     BagOut,
     BillOut,
     CommandOut,
-    DeviceOut,
     Page,
     ReturnOut,
     ScanDone,
     ScanQueued,
     Undone,
 )
+from tracetrack_gateway.paging import key_of
 from tracetrack_gateway.snapshots import Snapshots
 
 ALL_AREAS = "all"
@@ -157,7 +156,7 @@ class Reader:
             "area_id": caller.area_id,
             "status": status,
             "area": area,
-            "below": _key_of(cursor),
+            "below": key_of(cursor),
             "limit": limit + 1,
         }
         rows = await self._read(lambda connection: storage.select_bills(connection, filters))
@@ -190,16 +189,6 @@ class Reader:
             )
 
         return await self._read(read)
-
-    async def devices(self, *, cursor: str | None, limit: int) -> Page[DeviceOut]:
-        """Give devices in the order of their enrolment."""
-        above = _key_of(cursor) or 0
-        rows = await self._read(lambda connection: storage.select_devices(connection, above, limit + 1))
-        more = len(rows) > limit
-        return Page(
-            items=[DeviceOut(**row._asdict()) for row in rows[:limit]],
-            next_cursor=str(rows[limit - 1].device_id) if more else None,
-        )
 
     async def summary(self, business_date: date, area: str, caller: Principal) -> dict[str, Any]:
         """Give the newest revision of a day's summary.
@@ -264,16 +253,6 @@ def _area_id(connection: Connection, area: str, caller: Principal) -> int | None
     if area_id is None or caller.area_id not in {None, area_id}:
         raise NotFoundError(f"There is no area {area}.")
     return area_id
-
-
-def _key_of(cursor: str | None) -> int | None:
-    if cursor is None:
-        return None
-    with suppress(ValueError):
-        if 0 <= (key := int(cursor)) < 2**31:
-            return key
-    detail = [{"field": "cursor", "detail": "give the next_cursor of the page before"}]
-    raise InvalidInputError("This cursor is not one of ours.", errors=detail)
 
 
 def _sees_all(caller: Principal) -> bool:

@@ -86,8 +86,27 @@ _SELECT_RETURN_SACKS = text(
     " WHERE return_sack.return_id = :return_id ORDER BY returned_at, bag.code"
 )
 _SELECT_DEVICES = text(
-    "SELECT device_id, device.name, area.code AS area, enrolled_at, revoked_at FROM device JOIN area USING (area_id)"
+    "SELECT device_id, device.name, area.code AS area, enrolled_at, revoked_at, last_seen_at, token_sha256"
+    " FROM device JOIN area USING (area_id)"
     " WHERE device_id > :above ORDER BY device_id LIMIT :limit"
+)
+_HAS_DEVICE = text("SELECT EXISTS (SELECT FROM device WHERE device_id = :device_id)")
+_SELECT_USERS = text(
+    "SELECT user_id, username, email, role, area.code AS area, app_user.created_at, disabled_at, totp_salt"
+    " FROM app_user LEFT JOIN area USING (area_id)"
+    " WHERE user_id > :above AND (CAST(:role AS text) IS NULL OR role = :role) ORDER BY user_id LIMIT :limit"
+)
+_SELECT_SESSIONS = text(
+    "SELECT session_id, token_sha256, created_at, expires_at, address FROM user_session"
+    " WHERE user_id = :user_id AND ended_at IS NULL AND expires_at > now() ORDER BY created_at DESC, session_id DESC"
+)
+_HAS_LOGGED_IN_FROM = text(
+    "SELECT EXISTS (SELECT FROM user_session WHERE user_id = :user_id AND address = :address"
+    " AND created_at > now() - interval '90 days')"
+)
+_SELECT_USER_OF_RESET = text(
+    "SELECT username, email FROM password_reset JOIN app_user USING (user_id)"
+    " WHERE token_sha256 = :token_sha256 AND used_at IS NULL AND expires_at > now() AND disabled_at IS NULL"
 )
 _SELECT_AREA = text("SELECT area_id FROM area WHERE code = :area")
 _SELECT_COMMAND = text("SELECT actor, status, outcome FROM command WHERE command_id = :command_id")
@@ -165,6 +184,31 @@ def select_return_sacks(connection: Connection, return_id: int) -> list[Row[Any]
 def select_devices(connection: Connection, above: int, limit: int) -> list[Row[Any]]:
     """Give devices in the order of their enrolment, those after a key."""
     return list(connection.execute(_SELECT_DEVICES, {"above": above, "limit": limit}))
+
+
+def has_device(connection: Connection, device_id: int) -> bool:
+    """Tell whether a device was ever enrolled."""
+    return bool(connection.scalar(_HAS_DEVICE, {"device_id": device_id}))
+
+
+def select_users(connection: Connection, filters: Mapping[str, Any]) -> list[Row[Any]]:
+    """Give users in the order they were created: role, above (a key), limit."""
+    return list(connection.execute(_SELECT_USERS, filters))
+
+
+def select_sessions(connection: Connection, user_id: int) -> list[Row[Any]]:
+    """Give the sessions of a user that have neither ended nor run out, newest first."""
+    return list(connection.execute(_SELECT_SESSIONS, {"user_id": user_id}))
+
+
+def has_logged_in_from(connection: Connection, user_id: int, address: str | None) -> bool:
+    """Tell whether a user logged in from an address within the last 90 days."""
+    return bool(connection.scalar(_HAS_LOGGED_IN_FROM, {"user_id": user_id, "address": address}))
+
+
+def select_user_of_reset(connection: Connection, token_sha256: bytes) -> Row[Any] | None:
+    """Give the user to whom a link was mailed that can be used."""
+    return connection.execute(_SELECT_USER_OF_RESET, {"token_sha256": token_sha256}).one_or_none()
 
 
 def select_area_id(connection: Connection, area: str) -> int | None:

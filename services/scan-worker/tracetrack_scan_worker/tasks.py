@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from functools import cached_property, partial
+from functools import cached_property
 
 from celery import Celery
 
@@ -22,10 +22,11 @@ from tracetrack_scan_worker.bag_types import change_bag_type, create_bag_type
 from tracetrack_scan_worker.bills import complete_bill, create_bill
 from tracetrack_scan_worker.deletion import delete_bag
 from tracetrack_scan_worker.goods_returns import create_return
-from tracetrack_scan_worker.people import enrol_device, mirror_device, mirror_session, start_session
+from tracetrack_scan_worker.people import PEOPLE, follow_up_people
 from tracetrack_scan_worker.relink import relink_bag
 from tracetrack_scan_worker.replay import ScanRoad
 from tracetrack_scan_worker.scans import ScanHandler
+from tracetrack_scan_worker.sessions import look_after_sessions
 from tracetrack_scan_worker.undo import undo_in_bag, undo_scan
 
 MIRROR_TASK = "commands.mirror_credentials"
@@ -49,8 +50,7 @@ class ScanWorkerProcess(WorkerProcess):
             "bill.complete": complete_bill,
             "bill.attach": SackAttacher(Applier(self.database)),
             "return.create": create_return,
-            "session.start": start_session,
-            "device.enrol": enrol_device,
+            **PEOPLE,
             "scan.undo": undo_scan,
             "bag.undo": undo_in_bag,
             "bag.relink": relink_bag,
@@ -60,10 +60,7 @@ class ScanWorkerProcess(WorkerProcess):
             "area.create": create_area,
             "area.change": change_area,
         }
-        after_commit = {
-            "session.start": partial(mirror_session, self.redis),
-            "device.enrol": partial(mirror_device, self.redis),
-        }
+        after_commit = follow_up_people(self.database, self.redis)
         plain = CommandExecutor(self.database, queue="commands", handlers=handlers, after_commit=after_commit)
         roads: dict[str, Road] = {"scans": ScanRoad(self.database, self.redis), "commands": CommandRoad(plain)}
         replayer = Replayer(self.database, roads)
@@ -109,3 +106,7 @@ def register_tasks(app: Celery, process: ScanWorkerProcess) -> None:
     def keep_partitions() -> None:
         with process.database.transaction() as connection:
             ensure_partitions(connection, datetime.now(UTC))
+
+    @app.task(name="commands.look_after_sessions", queue="commands")
+    def end_idle_sessions() -> None:
+        look_after_sessions(process.database, process.redis, idle_s=process.settings.session_idle_s)

@@ -76,9 +76,40 @@ app_user = Table(
     Column("password_hash", Text, nullable=False),
     Column("created_at", _TIME, nullable=False, server_default=_NOW),
     Column("disabled_at", _TIME),
+    Column("totp_salt", LargeBinary, comment="of the second factor in force"),
+    Column("totp_pending_salt", LargeBinary, comment="of one not confirmed yet"),
+    Column("totp_step", BigInteger, comment="the newest step whose code was used"),
     _one_of("role", "dispatcher", "biller", "operator", "admin"),
     CheckConstraint("role <> 'dispatcher' OR area_id IS NOT NULL", name="dispatcher_has_area"),
     Index("app_user_username_key", text("lower(username)"), unique=True),
+    Index("app_user_email_key", text("lower(email)"), unique=True, postgresql_where=text("disabled_at IS NULL")),
+)
+
+recovery_code = Table(
+    "recovery_code",
+    metadata,
+    Column("user_id", Integer, ForeignKey("app_user.user_id"), primary_key=True),
+    Column("code_sha256", LargeBinary, primary_key=True),
+    Column("used_at", _TIME),
+)
+
+password_reset = Table(
+    "password_reset",
+    metadata,
+    Column("reset_id", Uuid, primary_key=True),
+    Column("user_id", Integer, ForeignKey("app_user.user_id"), nullable=False),
+    Column("token_sha256", LargeBinary, nullable=False, unique=True),
+    Column("created_at", _TIME, nullable=False),
+    Column("expires_at", _TIME, nullable=False),
+    Column("used_at", _TIME, comment="when it was used, or ended by something else"),
+    Index(None, "user_id", "created_at"),
+)
+
+server_key = Table(
+    "server_key",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("key", LargeBinary, nullable=False),
 )
 
 user_session = Table(
@@ -90,6 +121,8 @@ user_session = Table(
     Column("created_at", _TIME, nullable=False),
     Column("expires_at", _TIME, nullable=False),
     Column("ended_at", _TIME),
+    Column("address", Text, comment="where it was started from"),
+    Index(None, "user_id"),
 )
 
 device = Table(
@@ -101,6 +134,7 @@ device = Table(
     Column("token_sha256", LargeBinary, nullable=False, unique=True),
     Column("enrolled_at", _TIME, nullable=False, server_default=_NOW),
     Column("revoked_at", _TIME),
+    Column("last_seen_at", _TIME, comment="to the minute, kept from Redis"),
 )
 
 device_delivery = Table(
@@ -405,4 +439,18 @@ eod_document = Table(
     Column("content", LargeBinary, nullable=False),
     Column("sha256", LargeBinary, nullable=False),
     _one_of("format", "xlsx"),
+)
+
+mail = Table(
+    "mail",
+    metadata,
+    Column("mail_id", Uuid, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("recipient", Text, nullable=False),
+    Column("fields", JSONB, nullable=False),
+    Column("event_key", Text, nullable=False, unique=True),
+    Column("created_at", _TIME, nullable=False, server_default=_NOW),
+    Column("state", Text, nullable=False, server_default="queued"),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("sent_at", _TIME),
 )

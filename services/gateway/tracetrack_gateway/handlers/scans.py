@@ -18,7 +18,16 @@ from tracetrack_gateway.models import (
     SingleScanIn,
 )
 from tracetrack_gateway.problems import documented
-from tracetrack_gateway.requests import Caller, TheGateway, caller_of, content_type_of, gateway_of, origin_of, wait_of
+from tracetrack_gateway.requests import (
+    Caller,
+    Stated,
+    TheGateway,
+    caller_of,
+    content_type_of,
+    gateway_of,
+    origin_of,
+    wait_of,
+)
 
 router = APIRouter(prefix="/api/v1/scans", tags=["scans"])
 
@@ -54,6 +63,7 @@ def _body(model: type[Any], **content: Any) -> dict[str, Any]:
     "",
     status_code=202,
     summary="Submit a scan",
+    dependencies=[Depends(Stated(Action.SUBMIT_SCANS))],  # the handler looks at its caller itself: the hot path
     response_model=None,
     responses={
         202: {"model": ScanQueued, "description": "Accepted: it is in the ledger and will not be lost"},
@@ -81,6 +91,7 @@ async def submit_scan(request: Request) -> Response:
     "/batch",
     status_code=202,
     summary="Submit a batch of scans",
+    dependencies=[Depends(Stated(Action.SUBMIT_SCANS))],  # the handler looks at its caller itself: the hot path
     response_model=None,
     responses={
         202: {"model": BatchAccepted, "description": "Accepted, with what is wrong with the scans that were not"},
