@@ -18,8 +18,9 @@ from tracetrack_common.ids import uuid7
 from tracetrack_common.ledger import Entry
 from tracetrack_scan_worker.apply import Applier
 from tracetrack_scan_worker.attach import SackAttacher
-from tracetrack_scan_worker.bills import complete_bill, create_bill
-from tracetrack_scan_worker.goods_returns import create_return
+from tracetrack_scan_worker.bills import complete_bill, create_bill, delete_bill, edit_bill, reopen_bill
+from tracetrack_scan_worker.detach import detach_sack
+from tracetrack_scan_worker.goods_returns import cancel_return, commit_return, create_return
 
 PASSWORD = "correct horse battery staple"
 _AREA_CODES = {LUCKNOW: "lucknow", INDORE: "indore"}
@@ -166,8 +167,12 @@ class Warehouse:
         return str(self._do("return.create", {"area": _AREA_CODES[area_id], "notes": None}, by)["return_no"])
 
     def commit_return(self, return_no: str) -> None:
-        """Close a return."""
+        """Close a return, empty or not."""
         self.change("UPDATE goods_return SET state = 'committed' WHERE return_no = :no", no=return_no)
+
+    def do(self, name: str, *, by: Person | None = None, **arguments: Any) -> dict[str, Any]:
+        """Have a command done, and give its outcome."""
+        return self._do(name, arguments, by)
 
     def apply(self, scans: Sequence[Scan]) -> list[Result]:
         """Apply scans as a worker does: again while what fails is transient."""
@@ -221,6 +226,12 @@ def executor(database: Database) -> CommandExecutor:
             "bill.create": create_bill,
             "bill.complete": complete_bill,
             "bill.attach": SackAttacher(Applier(database)),
+            "bill.detach": detach_sack,
+            "bill.edit": edit_bill,
+            "bill.reopen": reopen_bill,
+            "bill.delete": delete_bill,
             "return.create": create_return,
+            "return.commit": commit_return,
+            "return.cancel": cancel_return,
         },
     )

@@ -25,6 +25,7 @@ class Action(Enum):
     MANAGE_DEVICES = auto()
     READ_FAILED_WORK = auto()
     RESOLVE_FAILED_WORK = auto()
+    DELETE_BILLS = auto()
 
 
 _BUSINESS = frozenset({"device", "dispatcher", "biller", "admin"})
@@ -47,6 +48,7 @@ PERMISSIONS: Mapping[Action, frozenset[str]] = {
     Action.MANAGE_DEVICES: frozenset({"admin"}),
     Action.READ_FAILED_WORK: _OPERATORS,
     Action.RESOLVE_FAILED_WORK: _OPERATORS,
+    Action.DELETE_BILLS: frozenset({"admin"}),
 }
 
 

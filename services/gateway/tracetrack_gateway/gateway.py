@@ -8,9 +8,11 @@ from tracetrack_common.db.session import Database
 from tracetrack_common.settings import Settings
 from tracetrack_gateway.authentication import Authenticator
 from tracetrack_gateway.backpressure import Backpressure
+from tracetrack_gateway.bills import BillReader
 from tracetrack_gateway.commands import Commander
 from tracetrack_gateway.delivery import DeliveryReader
 from tracetrack_gateway.failed_work import FailedWorkReader
+from tracetrack_gateway.goods_returns import ReturnReader
 from tracetrack_gateway.login import Login
 from tracetrack_gateway.metrics import Metrics
 from tracetrack_gateway.operations import Operations
@@ -31,7 +33,8 @@ class Gateway:
         As the environment gave them.
     redis, database, snapshots
         Redis; Postgres, read-only; the reads of it.
-    authenticator, submitter, commander, login, reader, deliveries, failed_work, operations
+    authenticator, submitter, commander, login, reader, deliveries, failed_work, bills,
+    goods_returns, operations
         The use cases.
     metrics
         What this process counts.
@@ -50,6 +53,8 @@ class Gateway:
     reader: Reader
     deliveries: DeliveryReader
     failed_work: FailedWorkReader
+    bills: BillReader
+    goods_returns: ReturnReader
     operations: Operations
     metrics: Metrics
     replies: ReplyListener

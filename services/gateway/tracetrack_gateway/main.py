@@ -16,10 +16,12 @@ from tracetrack_gateway import openapi, problems
 from tracetrack_gateway.accept import LedgerWriter, ScanAcceptor
 from tracetrack_gateway.authentication import Authenticator
 from tracetrack_gateway.backpressure import Backpressure
+from tracetrack_gateway.bills import BillReader
 from tracetrack_gateway.commands import Commander
 from tracetrack_gateway.delivery import DeliveryReader
 from tracetrack_gateway.failed_work import FailedWorkReader
 from tracetrack_gateway.gateway import Gateway
+from tracetrack_gateway.goods_returns import ReturnReader
 from tracetrack_gateway.handlers import (
     bags,
     bills,
@@ -75,6 +77,8 @@ def build_gateway(settings: Settings) -> Gateway:
         reader=Reader(snapshots, redis),
         deliveries=DeliveryReader(snapshots),
         failed_work=FailedWorkReader(snapshots),
+        bills=BillReader(snapshots),
+        goods_returns=ReturnReader(snapshots),
         operations=operations_,
         metrics=Metrics(operations_),
         replies=replies,

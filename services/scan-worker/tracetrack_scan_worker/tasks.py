@@ -17,8 +17,9 @@ from tracetrack_common.replay import CommandRoad, Replayer, Road, give_up
 from tracetrack_common.worker import WorkerProcess
 from tracetrack_scan_worker.apply import Applier
 from tracetrack_scan_worker.attach import SackAttacher
-from tracetrack_scan_worker.bills import complete_bill, create_bill
-from tracetrack_scan_worker.goods_returns import create_return
+from tracetrack_scan_worker.bills import complete_bill, create_bill, delete_bill, edit_bill, reopen_bill
+from tracetrack_scan_worker.detach import detach_sack
+from tracetrack_scan_worker.goods_returns import cancel_return, commit_return, create_return
 from tracetrack_scan_worker.people import enrol_device, mirror_device, mirror_session, start_session
 from tracetrack_scan_worker.replay import ScanRoad
 from tracetrack_scan_worker.scans import ScanHandler
@@ -43,7 +44,13 @@ class ScanWorkerProcess(WorkerProcess):
             "bill.create": create_bill,
             "bill.complete": complete_bill,
             "bill.attach": SackAttacher(Applier(self.database)),
+            "bill.detach": detach_sack,
+            "bill.edit": edit_bill,
+            "bill.reopen": reopen_bill,
+            "bill.delete": delete_bill,
             "return.create": create_return,
+            "return.commit": commit_return,
+            "return.cancel": cancel_return,
             "session.start": start_session,
             "device.enrol": enrol_device,
         }
