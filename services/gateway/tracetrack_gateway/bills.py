@@ -26,6 +26,12 @@ IfMatch = Annotated[
 _TAG = re.compile(r'"(\d{1,9})"', re.ASCII)
 
 
+class BillNarrowing(Narrowing):
+    """Which bills, and which page of them."""
+
+    status: BillStatus | None = None
+
+
 class BillEditIn(BaseModel):
     """What to change of a bill; what is left out stays."""
 
@@ -104,12 +110,11 @@ class BillReader:
         """
         return _bill_of(await self._read(lambda connection: _find(connection, bill_no, caller)))
 
-    async def page(self, caller: Principal, narrowing: Narrowing, status: BillStatus | None) -> Page[BillOut]:
+    async def page(self, caller: Principal, narrowing: BillNarrowing) -> Page[BillOut]:
         """Give bills, newest first."""
         filters = {
             **narrowing.filters,
             "area_id": caller.area_id,
-            "status": status,
             "below": key_of(narrowing.cursor),
             "limit": narrowing.limit + 1,
         }

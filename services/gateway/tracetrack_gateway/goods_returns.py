@@ -17,6 +17,12 @@ from tracetrack_gateway.snapshots import Snapshots
 ReturnState = Literal["open", "committed", "cancelled"]
 
 
+class ReturnNarrowing(Narrowing):
+    """Which returns, and which page of them."""
+
+    state: ReturnState | None = None
+
+
 class ReturnListed(BaseModel):
     """A return in a list."""
 
@@ -81,12 +87,11 @@ class ReturnReader:
 
         return ReturnOut(**await self._read(read))
 
-    async def page(self, caller: Principal, narrowing: Narrowing, state: ReturnState | None) -> Page[ReturnListed]:
+    async def page(self, caller: Principal, narrowing: ReturnNarrowing) -> Page[ReturnListed]:
         """Give returns, newest first."""
         filters = {
             **narrowing.filters,
             "area_id": caller.area_id,
-            "state": state,
             "below": key_of(narrowing.cursor),
             "limit": narrowing.limit + 1,
         }

@@ -57,9 +57,10 @@ _BILL_COLUMNS = (
     " app_user.username AS created_by, bill.created_at, sacks, children, actual_weight_g, expected_weight_g,"
     " actual_weight_g - expected_weight_g AS variance_g, version"
     " FROM bill JOIN area USING (area_id) JOIN app_user ON app_user.user_id = bill.created_by"
-    f" WHERE deleted_at IS NULL AND {_IN_AREA.format(column='bill.area_id')}"
+    " WHERE deleted_at IS NULL"
 )
-_SELECT_BILL = text(f"{_BILL_COLUMNS} AND bill_no = :bill_no")
+_BILL_IN_AREA = _IN_AREA.format(column="bill.area_id")
+_SELECT_BILL = text(f"{_BILL_COLUMNS} AND {_BILL_IN_AREA} AND bill_no = :bill_no")
 # Days are those of the area's calendar. A text never holds the character that stands between those it is looked for in.
 _NARROWED = (
     " AND (CAST(:area AS text) IS NULL OR area.code = :area)"
@@ -73,7 +74,7 @@ _NARROWED = (
     " ORDER BY {key} DESC LIMIT :limit"
 )
 _SELECT_BILLS = text(
-    f"{_BILL_COLUMNS} AND (CAST(:status AS text) IS NULL OR status = :status)"
+    f"{_BILL_COLUMNS} AND {_BILL_IN_AREA} AND (CAST(:status AS text) IS NULL OR status = :status)"
     + _NARROWED.format(table="bill", searched="bill_no, destination, vehicle, description", key="bill_id")
 )
 _SELECT_BILL_SACKS = text(
@@ -88,11 +89,11 @@ _RETURN_COLUMNS = (
     " goods_return.created_at, (SELECT count(DISTINCT parent_id) FROM return_sack"
     " WHERE return_sack.return_id = goods_return.return_id) AS sacks"
     " FROM goods_return JOIN area USING (area_id) JOIN app_user ON app_user.user_id = goods_return.created_by"
-    f" WHERE {_IN_AREA.format(column='goods_return.area_id')}"
 )
-_SELECT_RETURN = text(f"{_RETURN_COLUMNS} AND return_no = :return_no")
+_RETURN_IN_AREA = _IN_AREA.format(column="goods_return.area_id")
+_SELECT_RETURN = text(f"{_RETURN_COLUMNS} WHERE {_RETURN_IN_AREA} AND return_no = :return_no")
 _SELECT_RETURNS = text(
-    f"{_RETURN_COLUMNS} AND (CAST(:state AS text) IS NULL OR state = :state)"
+    f"{_RETURN_COLUMNS} WHERE {_RETURN_IN_AREA} AND (CAST(:state AS text) IS NULL OR state = :state)"
     + _NARROWED.format(table="goods_return", searched="return_no, notes", key="return_id")
 )
 _SELECT_RETURN_SACKS = text(

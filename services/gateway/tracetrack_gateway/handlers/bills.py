@@ -10,8 +10,8 @@ from tracetrack_gateway.access import Action
 from tracetrack_gateway.bills import (
     BillDeleted,
     BillEditIn,
+    BillNarrowing,
     BillSack,
-    BillStatus,
     IfMatch,
     tag_of,
     versions_of,
@@ -19,7 +19,6 @@ from tracetrack_gateway.bills import (
 from tracetrack_gateway.commands import Answer
 from tracetrack_gateway.handlers.answers import QUEUED, Wish, Wishing, queued
 from tracetrack_gateway.models import AttachIn, BillIn, BillOut, CompleteIn, Page, ScanDone
-from tracetrack_gateway.narrowing import Narrowing
 from tracetrack_gateway.problems import documented
 from tracetrack_gateway.requests import Caller, TheGateway
 
@@ -44,10 +43,10 @@ async def create_bill(bill: BillIn, wish: Changing, response: Response) -> BillO
 
 @router.get("", summary="List bills", responses=documented(401, 403, 422, 503))
 async def list_bills(
-    gateway: TheGateway, caller: Reading, narrowing: Annotated[Narrowing, Query()], status: BillStatus | None = None
+    gateway: TheGateway, caller: Reading, narrowing: Annotated[BillNarrowing, Query()]
 ) -> Page[BillOut]:
     """List bills, newest first: by state, area, day, creator, and by what is written on them."""
-    return await gateway.bills.page(caller, narrowing, status)
+    return await gateway.bills.page(caller, narrowing)
 
 
 @router.get("/{bill_no:path}/bags", summary="The sacks on a bill", responses=documented(401, 403, 404, 422, 503))

@@ -7,10 +7,9 @@ from fastapi import APIRouter, Depends, Query, Response
 from tracetrack_common.credentials import Principal
 from tracetrack_common.domain.codes import normalise
 from tracetrack_gateway.access import Action
-from tracetrack_gateway.goods_returns import ReturnCancelled, ReturnListed, ReturnState
+from tracetrack_gateway.goods_returns import ReturnCancelled, ReturnListed, ReturnNarrowing
 from tracetrack_gateway.handlers.answers import QUEUED, Wish, Wishing, queued
 from tracetrack_gateway.models import Page, ReturnIn, ReturnOut
-from tracetrack_gateway.narrowing import Narrowing
 from tracetrack_gateway.problems import documented
 from tracetrack_gateway.requests import Caller, TheGateway
 
@@ -43,11 +42,10 @@ async def create_return(
 async def list_returns(
     gateway: TheGateway,
     caller: Annotated[Principal, Depends(Caller(Action.READ_RETURNS))],
-    narrowing: Annotated[Narrowing, Query()],
-    state: ReturnState | None = None,
+    narrowing: Annotated[ReturnNarrowing, Query()],
 ) -> Page[ReturnListed]:
     """List returns, newest first: by state, area, day, creator, and by what is written on them."""
-    return await gateway.goods_returns.page(caller, narrowing, state)
+    return await gateway.goods_returns.page(caller, narrowing)
 
 
 @router.post("/{return_no}/commit", summary="Commit a return", response_model=ReturnOut, responses=_CLOSE)
