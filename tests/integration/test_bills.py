@@ -236,7 +236,7 @@ def test_an_edit_that_makes_no_sense_is_refused(
     assert show(admin, bill_no) == before
 
 
-def test_an_edit_of_what_somebody_else_changed_is_refused(admin: httpx.Client, device: httpx.Client) -> None:
+def test_an_edit_of_what_somebody_else_changed_is_refused(admin: httpx.Client) -> None:
     bill_no = open_bill(admin)
     path = f"/api/v1/bills/{bill_no}"
     read = admin.get(path).headers["etag"]
@@ -269,10 +269,8 @@ def test_a_tag_changes_with_the_bills_own_fields_and_state_and_not_with_its_tota
     tags.append(admin.get(path).headers["etag"])
     load_sack(device, bill_no)
     assert admin.get(path).headers["etag"] == tags[-1]
-    for change in ("complete", "reopen"):
-        tags.append(
-            admin.post(f"{path}/{change}", json={"reason": "x"} if change == "complete" else None).headers["etag"]
-        )
+    tags.append(admin.post(f"{path}/complete", json={"reason": "x"}).headers["etag"])
+    tags.append(admin.post(f"{path}/reopen").headers["etag"])
 
     assert len(set(tags)) == len(tags)
 

@@ -138,6 +138,17 @@ class Warehouse:
         """Execute commands as the worker does."""
         executor(self.database).handle([Entry(b"0-1", encode_command(command)) for command in commands])
 
+    def insist(self, command: Command) -> None:
+        """Execute a command as a worker of its own would: again while what fails is transient."""
+        while True:
+            try:
+                self.execute(command)
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+            else:
+                return
+
     def outcome(self, command: Command) -> tuple[str, dict[str, Any]]:
         """Give a command's status and outcome."""
         row = self.row("SELECT status, outcome FROM command WHERE command_id = :id", id=command.command_id)
