@@ -109,6 +109,7 @@ def test_what_is_in_another_area_is_not_there(api: Api, role: str) -> None:
         f"bags/{sack}/history",
         f"scans/{scan['scan_id']}",
         f"bills/{bill_no}",
+        f"bills/{bill_no}/bags",
         f"returns/{return_no}",
     ]
     if role == "dispatcher":

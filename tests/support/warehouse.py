@@ -21,9 +21,10 @@ from tracetrack_scan_worker.apply import Applier
 from tracetrack_scan_worker.areas import change_area, create_area
 from tracetrack_scan_worker.attach import SackAttacher
 from tracetrack_scan_worker.bag_types import change_bag_type, create_bag_type
-from tracetrack_scan_worker.bills import complete_bill, create_bill
+from tracetrack_scan_worker.bills import complete_bill, create_bill, delete_bill, edit_bill, reopen_bill
 from tracetrack_scan_worker.deletion import delete_bag
-from tracetrack_scan_worker.goods_returns import create_return
+from tracetrack_scan_worker.detach import detach_sack
+from tracetrack_scan_worker.goods_returns import cancel_return, commit_return, create_return
 from tracetrack_scan_worker.people import PEOPLE
 from tracetrack_scan_worker.relink import relink_bag
 from tracetrack_scan_worker.undo import undo_in_bag, undo_scan
@@ -144,6 +145,17 @@ class Warehouse:
         """Execute commands as the worker does."""
         executor(self.database).handle([Entry(b"0-1", encode_command(command)) for command in commands])
 
+    def insist(self, command: Command) -> None:
+        """Execute a command as a worker of its own would: again while what fails is transient."""
+        while True:
+            try:
+                self.execute(command)
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+            else:
+                return
+
     def outcome(self, command: Command) -> tuple[str, dict[str, Any]]:
         """Give a command's status and outcome."""
         row = self.row("SELECT status, outcome FROM command WHERE command_id = :id", id=command.command_id)
@@ -173,8 +185,12 @@ class Warehouse:
         return str(self._do("return.create", {"area": _AREA_CODES[area_id], "notes": None}, by)["return_no"])
 
     def commit_return(self, return_no: str) -> None:
-        """Close a return."""
+        """Close a return, empty or not."""
         self.change("UPDATE goods_return SET state = 'committed' WHERE return_no = :no", no=return_no)
+
+    def do(self, name: str, *, by: Person | None = None, **arguments: Any) -> dict[str, Any]:
+        """Have a command done, and give its outcome."""
+        return self._do(name, arguments, by)
 
     def apply(self, scans: Sequence[Scan]) -> list[Result]:
         """Apply scans as a worker does: again while what fails is transient."""
@@ -228,6 +244,10 @@ def executor(database: Database) -> CommandExecutor:
             "bill.create": create_bill,
             "bill.complete": complete_bill,
             "bill.attach": SackAttacher(Applier(database)),
+            "bill.detach": detach_sack,
+            "bill.edit": edit_bill,
+            "bill.reopen": reopen_bill,
+            "bill.delete": delete_bill,
             "return.create": create_return,
             "scan.undo": undo_scan,
             "bag.undo": undo_in_bag,
@@ -238,5 +258,7 @@ def executor(database: Database) -> CommandExecutor:
             "area.create": create_area,
             "area.change": change_area,
             **PEOPLE,
+            "return.commit": commit_return,
+            "return.cancel": cancel_return,
         },
     )

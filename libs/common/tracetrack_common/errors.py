@@ -96,6 +96,14 @@ class ConflictError(TraceTrackError):
     title = "Not possible now"
 
 
+class PreconditionFailedError(TraceTrackError):
+    """The thing was changed since the caller looked at it; nothing was written."""
+
+    code = "precondition_failed"
+    status = 412
+    title = "It was changed meanwhile"
+
+
 class IdReusedError(TraceTrackError):
     """An identity was used again with other content; the first stands."""
 
@@ -140,6 +148,7 @@ BY_CODE: Mapping[str, type[TraceTrackError]] = {
         ConflictError,
         IdReusedError,
         UnauthorizedError,
+        PreconditionFailedError,
     )
 }
 """The errors that a worker may answer a command with, by the code that travels."""

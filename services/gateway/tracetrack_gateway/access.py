@@ -36,6 +36,7 @@ class Action(Enum):
     KEEP_OWN_ACCOUNT = auto()
     KEEP_OWN_SECOND_FACTOR = auto()
     MANAGE_USERS = auto()
+    DELETE_BILLS = auto()
 
 
 NOBODY = "nobody"
@@ -75,6 +76,7 @@ PERMISSIONS: Mapping[Action, frozenset[str]] = {
     Action.KEEP_OWN_ACCOUNT: _PEOPLE,
     Action.KEEP_OWN_SECOND_FACTOR: frozenset({"admin"}),
     Action.MANAGE_USERS: frozenset({"admin"}),
+    Action.DELETE_BILLS: frozenset({"admin"}),
 }
 
 

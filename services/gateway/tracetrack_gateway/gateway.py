@@ -11,10 +11,12 @@ from tracetrack_gateway.areas import AreaReader
 from tracetrack_gateway.authentication import Authenticator
 from tracetrack_gateway.backpressure import Backpressure
 from tracetrack_gateway.bag_types import BagTypeReader
+from tracetrack_gateway.bills import BillReader
 from tracetrack_gateway.commands import Commander
 from tracetrack_gateway.delivery import DeliveryReader
 from tracetrack_gateway.devices import Devices
 from tracetrack_gateway.failed_work import FailedWorkReader
+from tracetrack_gateway.goods_returns import ReturnReader
 from tracetrack_gateway.hashing import Hashing
 from tracetrack_gateway.login import Login
 from tracetrack_gateway.metrics import Metrics
@@ -38,7 +40,7 @@ class Gateway:
     redis, database, snapshots
         Redis; Postgres, read-only; the reads of it.
     authenticator, submitter, commander, login, accounts, people, devices, reader, deliveries, failed_work, bag_types,
-    areas, operations
+    areas, bills, goods_returns, operations
         The use cases.
     hashing
         Hashes passwords beside the event loop.
@@ -65,6 +67,8 @@ class Gateway:
     failed_work: FailedWorkReader
     bag_types: BagTypeReader
     areas: AreaReader
+    bills: BillReader
+    goods_returns: ReturnReader
     operations: Operations
     metrics: Metrics
     replies: ReplyListener

@@ -19,11 +19,13 @@ from tracetrack_gateway.areas import AreaReader
 from tracetrack_gateway.authentication import Authenticator
 from tracetrack_gateway.backpressure import Backpressure
 from tracetrack_gateway.bag_types import BagTypeReader
+from tracetrack_gateway.bills import BillReader
 from tracetrack_gateway.commands import Commander
 from tracetrack_gateway.delivery import DeliveryReader
 from tracetrack_gateway.devices import Devices
 from tracetrack_gateway.failed_work import FailedWorkReader
 from tracetrack_gateway.gateway import Gateway
+from tracetrack_gateway.goods_returns import ReturnReader
 from tracetrack_gateway.handlers import (
     areas,
     bag_types,
@@ -100,6 +102,8 @@ def build_gateway(settings: Settings) -> Gateway:
         failed_work=FailedWorkReader(snapshots),
         bag_types=BagTypeReader(snapshots),
         areas=AreaReader(snapshots),
+        bills=BillReader(snapshots),
+        goods_returns=ReturnReader(snapshots),
         operations=operations_,
         metrics=Metrics(operations_),
         replies=replies,

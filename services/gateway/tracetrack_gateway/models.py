@@ -308,6 +308,7 @@ class BillOut(BaseModel):
     actual_weight_g: int
     expected_weight_g: int
     variance_g: int
+    version: int = Field(description="its `ETag`: changes with every change of the bill but those of its totals")
 
 
 class AttachIn(_In):

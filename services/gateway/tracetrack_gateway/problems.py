@@ -158,6 +158,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         403: "Not allowed for this role",
         404: "Not there, or not in the caller's area",
         409: "Not possible in this state",
+        412: "It was changed since `If-Match` was true",
         413: "The body is too large",
         415: "The content type is not supported",
         422: "A field is wrong; `errors` names it",

@@ -19,15 +19,11 @@ from tracetrack_gateway.delivery import Delivery, newest_delivery
 from tracetrack_gateway.models import (
     BagEvent,
     BagOut,
-    BillOut,
     CommandOut,
-    Page,
-    ReturnOut,
     ScanDone,
     ScanQueued,
     Undone,
 )
-from tracetrack_gateway.paging import key_of
 from tracetrack_gateway.snapshots import Snapshots
 
 ALL_AREAS = "all"
@@ -100,7 +96,7 @@ class Reader:
         """
 
         def read(connection: Connection) -> BagOut:
-            row = _found(storage.select_bag(connection, normalise(code), caller.area_id), f"bag {code}")
+            row = found(storage.select_bag(connection, normalise(code), caller.area_id), f"bag {code}")
             if row.deleted_at is not None:
                 raise NotFoundError(f"There is no bag {code}.")
             is_parent = row.capacity is not None
@@ -129,64 +125,11 @@ class Reader:
         """
 
         def read(connection: Connection) -> list[BagEvent]:
-            row = _found(storage.select_bag(connection, normalise(code), caller.area_id), f"bag {code}")
+            row = found(storage.select_bag(connection, normalise(code), caller.area_id), f"bag {code}")
             return [
                 BagEvent(at=event.at, event=event.event, bag=event.bag, into=event.into_, by=event.by)
                 for event in storage.select_events(connection, row.bag_id)
             ]
-
-        return await self._read(read)
-
-    async def bill(self, bill_no: str, caller: Principal) -> BillOut:
-        """Give a bill with its totals.
-
-        Raises
-        ------
-        NotFoundError
-            There is none, or it is in another area.
-        """
-        row = await self._read(lambda connection: storage.select_bill(connection, normalise(bill_no), caller.area_id))
-        return _bill_of(_found(row, f"bill {bill_no}"))
-
-    async def bills(
-        self, caller: Principal, *, status: str | None, area: str | None, cursor: str | None, limit: int
-    ) -> Page[BillOut]:
-        """Give bills, newest first."""
-        filters = {
-            "area_id": caller.area_id,
-            "status": status,
-            "area": area,
-            "below": key_of(cursor),
-            "limit": limit + 1,
-        }
-        rows = await self._read(lambda connection: storage.select_bills(connection, filters))
-        more = len(rows) > limit
-        return Page(
-            items=[_bill_of(row) for row in rows[:limit]], next_cursor=str(rows[limit - 1].bill_id) if more else None
-        )
-
-    async def goods_return(self, return_no: str, caller: Principal) -> ReturnOut:
-        """Give a return with its sacks.
-
-        Raises
-        ------
-        NotFoundError
-            There is none, or it is in another area.
-        """
-
-        def read(connection: Connection) -> ReturnOut:
-            number = normalise(return_no)
-            row = _found(storage.select_return(connection, number, caller.area_id), f"return {return_no}")
-            sacks = [sack._asdict() for sack in storage.select_return_sacks(connection, row.return_id)]
-            return ReturnOut(
-                return_no=row.return_no,
-                area=row.area,
-                state=row.state,
-                notes=row.notes,
-                created_by=row.created_by,
-                created_at=row.created_at,
-                sacks=sacks,
-            )
 
         return await self._read(read)
 
@@ -202,7 +145,7 @@ class Reader:
         def read(connection: Connection) -> dict[str, Any]:
             area_id = _area_id(connection, area, caller)
             row = storage.select_summary(connection, business_date, area_id)
-            return cast("dict[str, Any]", _found(row, f"summary of {area} for {business_date}").content)
+            return cast("dict[str, Any]", found(row, f"summary of {area} for {business_date}").content)
 
         return await self._read(read)
 
@@ -225,8 +168,8 @@ class Reader:
         def read(connection: Connection) -> tuple[bytes, str, int]:
             area_id = _area_id(connection, area, caller)
             row = storage.select_document(connection, business_date, area_id, document_format)
-            found = _found(row, f"summary of {area} for {business_date}")
-            return bytes(found.content), bytes(found.sha256).hex(), found.revision
+            document = found(row, f"summary of {area} for {business_date}")
+            return bytes(document.content), bytes(document.sha256).hex(), document.revision
 
         return await self._read(read)
 
@@ -239,7 +182,14 @@ class Reader:
         return None if sender is None else sender.decode()
 
 
-def _found(row: Row[Any] | None, what: str) -> Row[Any]:
+def found(row: Row[Any] | None, what: str) -> Row[Any]:
+    """Give a row that is there.
+
+    Raises
+    ------
+    NotFoundError
+        It is not.
+    """
     if row is None:
         raise NotFoundError(f"There is no {what}.")
     return row
@@ -279,9 +229,3 @@ def _scan_of(row: Row[Any]) -> tuple[Scan, Result]:
         user_id=row.user_id,
     )
     return scan, Result(Outcome(row.outcome), row.refers_to, row.children, row.capacity, row.weight_g)
-
-
-def _bill_of(row: Row[Any]) -> BillOut:
-    fields = row._asdict()
-    del fields["bill_id"]
-    return BillOut(**fields)

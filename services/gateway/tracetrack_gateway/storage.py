@@ -62,22 +62,46 @@ _SELECT_EVENTS = text(
 _BILL_COLUMNS = (
     "SELECT bill_id, bill_no, area.code AS area, status, capacity, destination, vehicle, description,"
     " app_user.username AS created_by, bill.created_at, sacks, children, actual_weight_g, expected_weight_g,"
-    " actual_weight_g - expected_weight_g AS variance_g"
+    " actual_weight_g - expected_weight_g AS variance_g, version"
     " FROM bill JOIN area USING (area_id) JOIN app_user ON app_user.user_id = bill.created_by"
+    " WHERE deleted_at IS NULL"
 )
-_SELECT_BILL = text(f"{_BILL_COLUMNS} WHERE bill_no = :bill_no AND {_IN_AREA.format(column='bill.area_id')}")
-_SELECT_BILLS = text(
-    f"{_BILL_COLUMNS} WHERE {_IN_AREA.format(column='bill.area_id')}"
-    " AND (CAST(:status AS text) IS NULL OR status = :status)"
+_BILL_IN_AREA = _IN_AREA.format(column="bill.area_id")
+_SELECT_BILL = text(f"{_BILL_COLUMNS} AND {_BILL_IN_AREA} AND bill_no = :bill_no")
+# Days are those of the area's calendar. A text never holds the character that stands between those it is looked for in.
+_NARROWED = (
     " AND (CAST(:area AS text) IS NULL OR area.code = :area)"
-    " AND (CAST(:below AS int) IS NULL OR bill_id < :below)"
-    " ORDER BY bill_id DESC LIMIT :limit"
+    " AND (CAST(:created_by AS text) IS NULL OR lower(app_user.username) = lower(:created_by))"
+    " AND (CAST(:created_from AS date) IS NULL"
+    " OR CAST({table}.created_at AT TIME ZONE area.zone AS date) >= :created_from)"
+    " AND (CAST(:created_to AS date) IS NULL"
+    " OR CAST({table}.created_at AT TIME ZONE area.zone AS date) <= :created_to)"
+    " AND (CAST(:text AS text) IS NULL OR strpos(lower(concat_ws(chr(10), {searched})), lower(:text)) > 0)"
+    " AND (CAST(:below AS int) IS NULL OR {key} < :below)"
+    " ORDER BY {key} DESC LIMIT :limit"
 )
-_SELECT_RETURN = text(
+_SELECT_BILLS = text(
+    f"{_BILL_COLUMNS} AND {_BILL_IN_AREA} AND (CAST(:status AS text) IS NULL OR status = :status)"
+    + _NARROWED.format(table="bill", searched="bill_no, destination, vehicle, description", key="bill_id")
+)
+_SELECT_BILL_SACKS = text(
+    "SELECT bag.code, bag.children, bag.capacity, bag.children * bag.child_weight_g AS weight_g,"
+    " bag.capacity * bag.child_weight_g AS expected_weight_g, valid_from AS put_on_at"
+    " FROM bill JOIN bill_sack USING (bill_id) JOIN bag ON bag.bag_id = bill_sack.parent_id"
+    " WHERE bill.bill_id = :bill_id AND valid_until IS NULL"
+    " AND (CAST(:above AS text) IS NULL OR bag.code > :above) ORDER BY bag.code LIMIT :limit"
+)
+_RETURN_COLUMNS = (
     "SELECT return_id, return_no, area.code AS area, state, notes, app_user.username AS created_by,"
-    " goods_return.created_at"
+    " goods_return.created_at, (SELECT count(DISTINCT parent_id) FROM return_sack"
+    " WHERE return_sack.return_id = goods_return.return_id) AS sacks"
     " FROM goods_return JOIN area USING (area_id) JOIN app_user ON app_user.user_id = goods_return.created_by"
-    " WHERE return_no = :return_no AND (CAST(:area_id AS int) IS NULL OR goods_return.area_id = :area_id)"
+)
+_RETURN_IN_AREA = _IN_AREA.format(column="goods_return.area_id")
+_SELECT_RETURN = text(f"{_RETURN_COLUMNS} WHERE {_RETURN_IN_AREA} AND return_no = :return_no")
+_SELECT_RETURNS = text(
+    f"{_RETURN_COLUMNS} WHERE {_RETURN_IN_AREA} AND (CAST(:state AS text) IS NULL OR state = :state)"
+    + _NARROWED.format(table="goods_return", searched="return_no, notes", key="return_id")
 )
 _SELECT_RETURN_SACKS = text(
     "SELECT bag.code, bill.bill_no, return_sack.children, weight_g, bill_weight_before_g, bill_weight_after_g,"
@@ -167,13 +191,23 @@ def select_bill(connection: Connection, bill_no: str, area_id: int | None) -> Ro
 
 
 def select_bills(connection: Connection, filters: Mapping[str, Any]) -> list[Row[Any]]:
-    """Give bills, newest first: area_id (the caller's), status, area, below (a key), limit."""
+    """Give bills, newest first: area_id (the caller's), status, `Narrowing`, below (a key), limit."""
     return list(connection.execute(_SELECT_BILLS, filters))
+
+
+def select_bill_sacks(connection: Connection, bill_id: int, above: str | None, limit: int) -> list[Row[Any]]:
+    """Give the sacks on a bill in the order of their codes, those after a code."""
+    return list(connection.execute(_SELECT_BILL_SACKS, {"bill_id": bill_id, "above": above, "limit": limit}))
 
 
 def select_return(connection: Connection, return_no: str, area_id: int | None) -> Row[Any] | None:
     """Give a return by its number, when it is in the caller's area."""
     return connection.execute(_SELECT_RETURN, {"return_no": return_no, "area_id": area_id}).one_or_none()
+
+
+def select_returns(connection: Connection, filters: Mapping[str, Any]) -> list[Row[Any]]:
+    """Give returns, newest first: area_id (the caller's), state, `Narrowing`, below (a key), limit."""
+    return list(connection.execute(_SELECT_RETURNS, filters))
 
 
 def select_return_sacks(connection: Connection, return_id: int) -> list[Row[Any]]:

@@ -29,8 +29,8 @@ _LOCK_BAGS = text(
 _SELECT_CODES = text("SELECT bag_id, code FROM bag WHERE bag_id = ANY(CAST(:ids AS bigint[]))")
 _LOCK_BILLS = text(
     "SELECT bill_id, bill_no, area_id, status, capacity, sacks, children, actual_weight_g, expected_weight_g"
-    " FROM bill WHERE bill_id = ANY(CAST(:ids AS int[])) OR bill_no = ANY(CAST(:numbers AS text[]))"
-    " ORDER BY bill_id FOR UPDATE"
+    " FROM bill WHERE (bill_id = ANY(CAST(:ids AS int[])) OR bill_no = ANY(CAST(:numbers AS text[])))"
+    " AND deleted_at IS NULL ORDER BY bill_id FOR UPDATE"
 )
 _LOCK_RETURNS = text(
     "SELECT return_id, return_no, area_id, state"
@@ -72,7 +72,8 @@ _REVIVE_BAGS = text(
 )
 _UPDATE_BILLS = text(
     "UPDATE bill SET status = v.status, sacks = v.sacks, children = v.children,"
-    " actual_weight_g = v.actual_weight_g, expected_weight_g = v.expected_weight_g"
+    " actual_weight_g = v.actual_weight_g, expected_weight_g = v.expected_weight_g,"
+    " version = bill.version + CAST(bill.status <> v.status AS int)"
     " FROM unnest(CAST(:ids AS int[]), CAST(:statuses AS text[]), CAST(:sacks AS smallint[]),"
     " CAST(:children AS int[]), CAST(:actual AS bigint[]), CAST(:expected AS bigint[]))"
     " AS v (bill_id, status, sacks, children, actual_weight_g, expected_weight_g)"
@@ -166,7 +167,7 @@ def select_codes(connection: Connection, bag_ids: Collection[int]) -> dict[int, 
 
 
 def lock_bills(connection: Connection, bill_ids: Collection[int], numbers: Collection[str]) -> list[Bill]:
-    """Lock bills, by key or by number, in the order of their keys."""
+    """Lock bills, by key or by number, in the order of their keys; a deleted one is not there."""
     if not bill_ids and not numbers:
         return []
     found = connection.execute(_LOCK_BILLS, {"ids": array_literal(bill_ids), "numbers": text_array_literal(numbers)})

@@ -19,9 +19,10 @@ from tracetrack_scan_worker.apply import Applier
 from tracetrack_scan_worker.areas import change_area, create_area
 from tracetrack_scan_worker.attach import SackAttacher
 from tracetrack_scan_worker.bag_types import change_bag_type, create_bag_type
-from tracetrack_scan_worker.bills import complete_bill, create_bill
+from tracetrack_scan_worker.bills import complete_bill, create_bill, delete_bill, edit_bill, reopen_bill
 from tracetrack_scan_worker.deletion import delete_bag
-from tracetrack_scan_worker.goods_returns import create_return
+from tracetrack_scan_worker.detach import detach_sack
+from tracetrack_scan_worker.goods_returns import cancel_return, commit_return, create_return
 from tracetrack_scan_worker.people import PEOPLE, follow_up_people
 from tracetrack_scan_worker.relink import relink_bag
 from tracetrack_scan_worker.replay import ScanRoad
@@ -49,6 +50,10 @@ class ScanWorkerProcess(WorkerProcess):
             "bill.create": create_bill,
             "bill.complete": complete_bill,
             "bill.attach": SackAttacher(Applier(self.database)),
+            "bill.detach": detach_sack,
+            "bill.edit": edit_bill,
+            "bill.reopen": reopen_bill,
+            "bill.delete": delete_bill,
             "return.create": create_return,
             **PEOPLE,
             "scan.undo": undo_scan,
@@ -59,6 +64,8 @@ class ScanWorkerProcess(WorkerProcess):
             "bag_type.change": change_bag_type,
             "area.create": create_area,
             "area.change": change_area,
+            "return.commit": commit_return,
+            "return.cancel": cancel_return,
         }
         after_commit = follow_up_people(self.database, self.redis)
         plain = CommandExecutor(self.database, queue="commands", handlers=handlers, after_commit=after_commit)

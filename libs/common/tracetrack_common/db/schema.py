@@ -176,11 +176,31 @@ bill = Table(
     Column("expected_weight_g", BigInteger, nullable=False, server_default="0"),
     Column("created_by", Integer, ForeignKey("app_user.user_id"), nullable=False),
     Column("created_at", _TIME, nullable=False),
+    Column(
+        "version", Integer, nullable=False, server_default="1", comment="grows with every change but those of totals"
+    ),
+    Column("deleted_at", _TIME, comment="the row stays, since closed days name it"),
+    Column("deleted_by", Integer, ForeignKey("app_user.user_id")),
     _one_of("status", "new", "processing", "completed"),
     CheckConstraint("bill_no = upper(bill_no)", name="bill_no"),
     CheckConstraint("capacity BETWEEN 1 AND 500", name="capacity"),
     CheckConstraint("sacks BETWEEN 0 AND capacity", name="sacks"),
+    CheckConstraint("(deleted_at IS NULL) = (deleted_by IS NULL)", name="deleted"),
+    CheckConstraint("deleted_at IS NULL OR sacks = 0", name="deleted_is_empty"),
     Index(None, "created_at"),
+)
+
+bill_version = Table(
+    "bill_version",
+    metadata,
+    Column("bill_id", Integer, ForeignKey("bill.bill_id"), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("capacity", SmallInteger, nullable=False),
+    Column("destination", Text, nullable=False),
+    Column("vehicle", Text),
+    Column("description", Text),
+    Column("valid_until", _TIME, nullable=False),
+    Column("closed_by", Uuid, nullable=False, comment="the command that edited it"),
 )
 
 number_series = Table(
@@ -256,12 +276,12 @@ bag_link = Table(
 bill_sack = Table(
     "bill_sack",
     metadata,
-    Column("entry_id", Uuid, primary_key=True, comment="the scan that put the sack on"),
+    Column("entry_id", Uuid, primary_key=True, comment="the scan or command that put the sack on"),
     Column("bill_id", Integer, ForeignKey("bill.bill_id"), nullable=False),
-    Column("parent_id", BigInteger, ForeignKey("bag.bag_id"), nullable=False),
+    Column("parent_id", BigInteger, ForeignKey("bag.bag_id"), primary_key=True),
     Column("valid_from", _TIME, nullable=False),
     Column("valid_until", _TIME),
-    Column("closed_by", Uuid),
+    Column("closed_by", Uuid, comment="the scan or command that took it off"),
     CheckConstraint("(valid_until IS NULL) = (closed_by IS NULL)", name="closed"),
     Index("bill_sack_current_key", "parent_id", unique=True, postgresql_where=text("valid_until IS NULL")),
     Index("bill_sack_past_idx", "parent_id", postgresql_where=text("valid_until IS NOT NULL")),

@@ -111,7 +111,7 @@ _COMPARISONS: Final = (
         examples_of(
             "SELECT bill_no, bill.status, now.status AS history FROM bill"
             " LEFT JOIN (SELECT bill_id, status FROM bill_state WHERE valid_until IS NULL) AS now USING (bill_id)"
-            " WHERE bill.status IS DISTINCT FROM now.status"
+            " WHERE CASE WHEN deleted_at IS NULL THEN bill.status END IS DISTINCT FROM now.status"
         ),
         "bills",
         "{bill_no} says {status}, its history {history}",

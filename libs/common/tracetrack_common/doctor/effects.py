@@ -14,6 +14,7 @@ _WITHOUT_SCAN = examples_of(
     " UNION ALL SELECT 'bill_sack', entry_id FROM bill_sack"
     " UNION ALL SELECT 'bill_sack', closed_by FROM bill_sack WHERE closed_by IS NOT NULL"
     " UNION ALL SELECT 'bill_state', change_id FROM bill_state"
+    " UNION ALL SELECT 'bill_version', closed_by FROM bill_version"
     " UNION ALL SELECT 'return_sack', entry_id FROM return_sack"
     " UNION ALL SELECT 'scan_undo', scan_id FROM scan_undo"
     " UNION ALL SELECT 'scan_undo', command_id FROM scan_undo"
