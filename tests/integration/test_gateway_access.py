@@ -26,7 +26,9 @@ ANYBODY = frozenset({"nobody", *ROLES})
 MAY: Mapping[Route, frozenset[str]] = {
     ("POST", "/api/v1/scans"): frozenset({"device"}),
     ("POST", "/api/v1/scans/batch"): frozenset({"device"}),
+    ("GET", "/api/v1/scans"): BUSINESS,
     ("GET", "/api/v1/scans/{scan_id}"): BUSINESS,
+    ("GET", "/api/v1/bags"): BUSINESS,
     ("GET", "/api/v1/bags/{code}"): BUSINESS,
     ("GET", "/api/v1/bags/{code}/history"): BUSINESS,
     ("GET", "/api/v1/bills"): BUSINESS,

@@ -8,14 +8,17 @@ from tracetrack_common.db.session import Database
 from tracetrack_common.settings import Settings
 from tracetrack_gateway.authentication import Authenticator
 from tracetrack_gateway.backpressure import Backpressure
+from tracetrack_gateway.bags import BagSearch
 from tracetrack_gateway.commands import Commander
 from tracetrack_gateway.delivery import DeliveryReader
 from tracetrack_gateway.failed_work import FailedWorkReader
+from tracetrack_gateway.history import BagHistory
 from tracetrack_gateway.login import Login
 from tracetrack_gateway.metrics import Metrics
 from tracetrack_gateway.operations import Operations
 from tracetrack_gateway.reading import Reader
 from tracetrack_gateway.replies import ReplyListener
+from tracetrack_gateway.scan_search import ScanSearch
 from tracetrack_gateway.snapshots import Snapshots
 from tracetrack_gateway.submit import ScanSubmitter
 from tracetrack_gateway.summons import Summoner
@@ -31,7 +34,7 @@ class Gateway:
         As the environment gave them.
     redis, database, snapshots
         Redis; Postgres, read-only; the reads of it.
-    authenticator, submitter, commander, login, reader, deliveries, failed_work, operations
+    authenticator, submitter, commander, login, reader, deliveries, failed_work, operations, bags, scans, histories
         The use cases.
     metrics
         What this process counts.
@@ -55,3 +58,6 @@ class Gateway:
     replies: ReplyListener
     backpressure: Backpressure
     summoner: Summoner
+    bags: BagSearch
+    scans: ScanSearch
+    histories: BagHistory

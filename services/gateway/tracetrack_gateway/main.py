@@ -16,7 +16,9 @@ from tracetrack_gateway import openapi, problems
 from tracetrack_gateway.accept import LedgerWriter, ScanAcceptor
 from tracetrack_gateway.authentication import Authenticator
 from tracetrack_gateway.backpressure import Backpressure
+from tracetrack_gateway.bags import BagSearch
 from tracetrack_gateway.commands import Commander
+from tracetrack_gateway.csv_lists import CsvLists
 from tracetrack_gateway.delivery import DeliveryReader
 from tracetrack_gateway.failed_work import FailedWorkReader
 from tracetrack_gateway.gateway import Gateway
@@ -31,6 +33,7 @@ from tracetrack_gateway.handlers import (
     people,
     scans,
 )
+from tracetrack_gateway.history import BagHistory
 from tracetrack_gateway.hot_path import HotPath
 from tracetrack_gateway.login import Login
 from tracetrack_gateway.metrics import Metrics
@@ -38,6 +41,7 @@ from tracetrack_gateway.middleware import RequestFrame
 from tracetrack_gateway.operations import Operations
 from tracetrack_gateway.reading import Reader
 from tracetrack_gateway.replies import ReplyListener
+from tracetrack_gateway.scan_search import ScanSearch
 from tracetrack_gateway.snapshots import Snapshots
 from tracetrack_gateway.submit import ScanSubmitter
 from tracetrack_gateway.summons import Summoner
@@ -80,6 +84,9 @@ def build_gateway(settings: Settings) -> Gateway:
         replies=replies,
         backpressure=backpressure,
         summoner=summoner,
+        bags=BagSearch(snapshots),
+        scans=ScanSearch(snapshots),
+        histories=BagHistory(snapshots),
     )
 
 
@@ -125,7 +132,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 
 def create_asgi(settings: Settings | None = None) -> ASGIApp:
-    """Make the application as it is served: with the frame around every request, and the hot path for scans.
+    """Make the application as it is served: in the frame around every request, with lists as CSV and the hot path for scans.
 
     Parameters
     ----------
@@ -142,7 +149,7 @@ def create_asgi(settings: Settings | None = None) -> ASGIApp:
         },
     )
     observe = app.state.gateway.metrics.observe
-    return RequestFrame(hot_path, max_body_bytes=settings.max_body_bytes, observe=observe)
+    return RequestFrame(CsvLists(hot_path), max_body_bytes=settings.max_body_bytes, observe=observe)
 
 
 def _summons_of(summoner: Summoner, queue: str) -> Callable[[], None]:

@@ -5,12 +5,14 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from tracetrack_gateway.csv_lists import CSV
 from tracetrack_gateway.models import ScanIn
-from tracetrack_gateway.problems import MEDIA_TYPE
+from tracetrack_gateway.problems import MEDIA_TYPE, documented
 
 _SCHEME = "token"
 _WITHOUT_TOKEN = {"/health", "/ready", "/metrics", "/api/v1/sessions"}
 _FIRST_ERROR = "400"
+_PAGE = "#/components/schemas/Page_"
 
 
 def install(app: FastAPI) -> None:
@@ -46,6 +48,7 @@ def _complete(document: dict[str, Any]) -> dict[str, Any]:
     components["schemas"].setdefault(ScanIn.__name__, scan)
     for path, operations in document["paths"].items():
         for operation in operations.values():
+            _describe_list(operation)
             if path not in _WITHOUT_TOKEN:
                 operation["security"] = [{_SCHEME: []}]
             for status, response in operation["responses"].items():
@@ -54,3 +57,12 @@ def _complete(document: dict[str, Any]) -> dict[str, Any]:
     for unused in ("HTTPValidationError", "ValidationError"):
         components["schemas"].pop(unused, None)
     return document
+
+
+def _describe_list(operation: dict[str, Any]) -> None:
+    """Say of a list that it comes as CSV too."""
+    content = operation["responses"].get("200", {}).get("content", {})
+    if content.get("application/json", {}).get("schema", {}).get("$ref", "").startswith(_PAGE):
+        content[CSV] = {"schema": {"type": "string"}, "example": "code,kind\r\nSB12345,parent\r\n"}
+        for status, response in documented(406).items():
+            operation["responses"][str(status)] = {name: response[name] for name in ("description", "content")}

@@ -13,12 +13,12 @@ from tracetrack_common.contracts import outcome_document
 from tracetrack_common.credentials import Principal
 from tracetrack_common.domain.codes import normalise
 from tracetrack_common.domain.scans import Kind, Outcome, Result, Scan
-from tracetrack_common.errors import InvalidInputError, NotFoundError, UnavailableError
+from tracetrack_common.errors import NotFoundError, UnavailableError
 from tracetrack_common.ledger import LedgerKeys
 from tracetrack_gateway import storage
+from tracetrack_gateway.cursors import invalid_cursor
 from tracetrack_gateway.delivery import Delivery, newest_delivery
 from tracetrack_gateway.models import (
-    BagEvent,
     BagOut,
     BillOut,
     CommandOut,
@@ -113,24 +113,6 @@ class Reader:
                 weight_g=row.children * row.child_weight_g if is_parent else None,
                 expected_weight_g=row.capacity * row.child_weight_g if is_parent else None,
             )
-
-        return await self._read(read)
-
-    async def bag_history(self, code: str, caller: Principal) -> list[BagEvent]:
-        """Give all that happened to a bag, oldest first.
-
-        Raises
-        ------
-        NotFoundError
-            There is none, or it is in another area.
-        """
-
-        def read(connection: Connection) -> list[BagEvent]:
-            row = _found(storage.select_bag(connection, normalise(code), caller.area_id), f"bag {code}")
-            return [
-                BagEvent(at=event.at, event=event.event, bag=event.bag, into=event.into_, by=event.by)
-                for event in storage.select_events(connection, row.bag_id)
-            ]
 
         return await self._read(read)
 
@@ -268,8 +250,7 @@ def _key_of(cursor: str | None) -> int | None:
     with suppress(ValueError):
         if 0 <= (key := int(cursor)) < 2**31:
             return key
-    detail = [{"field": "cursor", "detail": "give the next_cursor of the page before"}]
-    raise InvalidInputError("This cursor is not one of ours.", errors=detail)
+    raise invalid_cursor()
 
 
 def _sees_all(caller: Principal) -> bool:

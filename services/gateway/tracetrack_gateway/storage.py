@@ -28,30 +28,6 @@ _SELECT_CHILDREN = text(
     "SELECT bag.code FROM bag_link JOIN bag ON bag.bag_id = bag_link.child_id"
     " WHERE bag_link.parent_id = :bag_id AND valid_until IS NULL ORDER BY valid_from, bag.code"
 )
-_SELECT_EVENTS = text(
-    "WITH links AS ("
-    " SELECT * FROM bag_link WHERE parent_id = :bag_id"
-    " UNION ALL SELECT * FROM bag_link WHERE child_id = :bag_id AND valid_until IS NULL"
-    " UNION ALL SELECT * FROM bag_link WHERE child_id = :bag_id AND valid_until IS NOT NULL"
-    "), entries AS ("
-    " SELECT * FROM bill_sack WHERE parent_id = :bag_id AND valid_until IS NULL"
-    " UNION ALL SELECT * FROM bill_sack WHERE parent_id = :bag_id AND valid_until IS NOT NULL"
-    "), events (at, event, bag_id, into_, by, rank) AS ("
-    " SELECT created_at, 'registered', bag_id, NULL, created_by, 0 FROM bag WHERE bag_id = :bag_id"
-    " UNION ALL SELECT valid_from, 'put_in', child_id, parent.code, link_id, 1"
-    " FROM links JOIN bag AS parent ON parent.bag_id = links.parent_id"
-    " UNION ALL SELECT valid_until, 'taken_out', child_id, parent.code, closed_by, 2"
-    " FROM links JOIN bag AS parent ON parent.bag_id = links.parent_id WHERE valid_until IS NOT NULL"
-    " UNION ALL SELECT valid_from, 'put_on_bill', parent_id, bill_no, entry_id, 3"
-    " FROM entries JOIN bill USING (bill_id)"
-    " UNION ALL SELECT valid_until, 'taken_off_bill', parent_id, bill_no, closed_by, 4"
-    " FROM entries JOIN bill USING (bill_id) WHERE valid_until IS NOT NULL"
-    " UNION ALL SELECT returned_at, 'returned', parent_id, return_no, entry_id, 5"
-    " FROM return_sack JOIN goods_return USING (return_id) WHERE parent_id = :bag_id"
-    ")"
-    " SELECT at, event, bag.code AS bag, into_, CAST(by AS text) AS by"
-    " FROM events JOIN bag USING (bag_id) ORDER BY at, rank, bag.code"
-)
 _BILL_COLUMNS = (
     "SELECT bill_id, bill_no, area.code AS area, status, capacity, destination, vehicle, description,"
     " app_user.username AS created_by, bill.created_at, sacks, children, actual_weight_g, expected_weight_g,"
@@ -128,11 +104,6 @@ def select_bag(connection: Connection, code: str, area_id: int | None) -> Row[An
 def select_children(connection: Connection, bag_id: int) -> list[str]:
     """Give the codes of the children a sack holds, in the order they went in."""
     return list(connection.scalars(_SELECT_CHILDREN, {"bag_id": bag_id}))
-
-
-def select_events(connection: Connection, bag_id: int) -> list[Row[Any]]:
-    """Give all that happened to a bag, oldest first."""
-    return list(connection.execute(_SELECT_EVENTS, {"bag_id": bag_id}))
 
 
 def select_bill(connection: Connection, bill_no: str, area_id: int | None) -> Row[Any] | None:
