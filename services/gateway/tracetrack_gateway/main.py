@@ -132,7 +132,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 
 def create_asgi(settings: Settings | None = None) -> ASGIApp:
-    """Make the application as it is served: in the frame around every request, with lists as CSV and the hot path for scans.
+    """Make the application as it is served: in the frame around every request, lists as CSV, scans by the hot path.
 
     Parameters
     ----------

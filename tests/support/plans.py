@@ -1,0 +1,34 @@
+"""What PostgreSQL means to do: the plan of a statement, read."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection
+
+
+class Step(NamedTuple):
+    """A step of a plan that reads a table.
+
+    Parameters
+    ----------
+    kind
+        As PostgreSQL names it, for instance ``Index Scan``.
+    table, index
+        What is read; None where the step has none.
+    """
+
+    kind: str
+    table: str | None
+    index: str | None
+
+
+def plan_of(connection: Connection, statement: str, values: Mapping[str, Any]) -> list[Step]:
+    """Give the steps of a statement's plan that read something; the statement as the driver gets it."""
+    (document,) = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", values).scalar_one()
+    return [step for step in _steps(document["Plan"]) if step.table or step.index]
+
+
+def _steps(node: Mapping[str, Any]) -> Iterator[Step]:
+    yield Step(node["Node Type"], node.get("Relation Name"), node.get("Index Name"))
+    for inner in node.get("Plans", ()):
+        yield from _steps(inner)
