@@ -1,4 +1,4 @@
-"""Every search is answered from its index: the plans PostgreSQL makes for what the gateway really asks, on many rows."""
+"""Every search is answered from its index: the plans that PostgreSQL makes for what the gateway asks, on many rows."""
 
 import asyncio
 from collections.abc import Callable, Iterator
