@@ -69,7 +69,7 @@ class Watched(Snapshots):
     def indexes(self) -> set[str]:
         """The indexes that were used; holds that nothing large was read whole."""
         assert not [step for step in self.steps if step.kind == "Seq Scan" and step.table in self._large]
-        return {step.index for step in self.steps if step.index}
+        return {step.index_name for step in self.steps if step.index_name}
 
 
 @pytest.fixture(scope="module")

@@ -13,19 +13,19 @@ class Step(NamedTuple):
     ----------
     kind
         As PostgreSQL names it, for instance ``Index Scan``.
-    table, index
+    table, index_name
         What is read; None where the step has none.
     """
 
     kind: str
     table: str | None
-    index: str | None
+    index_name: str | None
 
 
 def plan_of(connection: Connection, statement: str, values: Mapping[str, Any]) -> list[Step]:
     """Give the steps of a statement's plan that read something; the statement as the driver gets it."""
     (document,) = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", values).scalar_one()
-    return [step for step in _steps(document["Plan"]) if step.table or step.index]
+    return [step for step in _steps(document["Plan"]) if step.table or step.index_name]
 
 
 def _steps(node: Mapping[str, Any]) -> Iterator[Step]:

@@ -108,7 +108,7 @@ class BagSearch:
             "until": query.created_until or "infinity",
             "limit": query.limit + 1,
             "code": query.code and _searched(query.code, query.match),
-            **_start_of(match, query.cursor),
+            **_start_of(match, query),
         }
         conditions = [(name, value) for name in searches.BAG_CONDITIONS if (value := getattr(query, name)) is not None]
         rows = await self._read(lambda connection: searches.select_bags(connection, match, conditions, values))
@@ -134,15 +134,17 @@ def _searched(written: str, match: Match) -> str:
     return f"%{escaped}%"
 
 
-def _start_of(match: Match | None, cursor: str | None) -> dict[str, Any]:
-    """Give what the page before ended with."""
+def _start_of(match: Match | None, query: BagQuery) -> dict[str, Any]:
+    """Give what the page before ended with; without a code, the first page begins below the end of the time range."""
+    cursor, until = query.cursor, query.created_until
     try:
         if match is None:
-            at, bag_id = parts_of(cursor, 2) if cursor else ("", str(_BIGINT_MAX))
-            return {
-                "below_at": read_time(at) if cursor else "infinity",
-                "below_id": read_number(bag_id, most=_BIGINT_MAX),
-            }
+            if cursor is None:
+                return {"below_at": until or "infinity", "below_id": 0}
+            at, bag_id = parts_of(cursor, 2)
+            below = (read_time(at), read_number(bag_id, most=_BIGINT_MAX))
+            below = below if until is None else min(below, (until, 0))
+            return {"below_at": below[0], "below_id": below[1]}
         if match == "alike":
             return {"after": read_number(cursor or "0", most=_INT_MAX)}
     except (ValueError, OverflowError):

@@ -35,7 +35,8 @@ BAG_CONDITIONS: Mapping[str, Mapping[object, str]] = {
 _OF_TYPE = (
     f"{_IS_SACK} AND code ~ (SELECT '^(?:' || parent_pattern || ')$' FROM bag_type WHERE name = CAST(:type AS text))"
 )
-_CREATED = "created_at >= CAST(:since AS timestamptz) AND created_at < CAST(:until AS timestamptz)"
+_CREATED_SINCE = "created_at >= CAST(:since AS timestamptz)"
+_CREATED_UNTIL = "created_at < CAST(:until AS timestamptz)"
 _IN_AREA = (
     "(CAST(:area_id AS int) IS NULL OR {table}.area_id = :area_id)"
     " AND (CAST(:area AS text) IS NULL OR {table}.area_id = (SELECT area_id FROM area WHERE code = :area))"
@@ -148,7 +149,7 @@ def select_bags(
         Keys of `BAG_CONDITIONS` with their values.
     values
         area_id (the caller's), area, type, since, until, limit; with a match code and after (what the page before ended
-        with), else below_at and below_id.
+        with), else below_at and below_id, which are not after until.
     """
     statement = bags_statement(match, conditions, has_type=values["type"] is not None)
     return list(connection.execute(text(statement), values))
@@ -157,14 +158,19 @@ def select_bags(
 def bags_statement(match: Match | None, conditions: Iterable[tuple[str, object]], *, has_type: bool) -> str:
     """Give the statement of `select_bags`."""
     wanted = " AND ".join(
-        [_CREATED, *(BAG_CONDITIONS[name][value] for name, value in conditions), *([_OF_TYPE] if has_type else [])]
+        [
+            _CREATED_SINCE,
+            *(BAG_CONDITIONS[name][value] for name, value in conditions),
+            *([_OF_TYPE] if has_type else []),
+        ]
     )
     order = _ORDERS[match]
     if match is not None:
-        where = f"{_MATCHES[match]} AND {wanted} AND {_IN_AREA.format(table='bag')}"
+        where = f"{_MATCHES[match]} AND {wanted} AND {_CREATED_UNTIL} AND {_IN_AREA.format(table='bag')}"
         found = f"SELECT * FROM bag WHERE {where}"
     else:
-        # The newest of each area, so that one index serves one area and all of them.
+        # The newest of each area, so that one index serves one area and all of them. No other upper bound: the index is
+        # entered at one of them only, and not by the nearest.
         below = "(created_at, bag_id) < (CAST(:below_at AS timestamptz), CAST(:below_id AS bigint))"
         newest = f"{wanted} AND {below} ORDER BY {order} LIMIT :limit"
         found = (
