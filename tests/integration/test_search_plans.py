@@ -10,12 +10,13 @@ from sqlalchemy import Connection, event, text
 
 from tests.bench.warehouse import fill, fill_scans
 from tests.support.databases import Databases
-from tests.support.plans import Step, plan_of
+from tests.support.plans import Step, blocks_of, plan_of
 from tests.support.servers import EmbeddedServers
 from tests.support.settings import fresh_settings
 from tests.support.warehouse import Warehouse
 from tracetrack_common.credentials import Principal
 from tracetrack_common.db.session import Database
+from tracetrack_common.ids import first_uuid7
 from tracetrack_gateway.bags import BagQuery, BagSearch
 from tracetrack_gateway.history import BagHistory
 from tracetrack_gateway.scan_search import ScanQuery, ScanSearch
@@ -47,6 +48,7 @@ class Watched(Snapshots):
         super().__init__(database, at_once=1, timeout_s=30.0)
         self._database_read = database
         self.steps: list[Step] = []
+        self.blocks = 0
         with database.snapshot() as connection:
             large = text("SELECT relname FROM pg_class WHERE relkind = 'r' AND reltuples >= :many")
             self._large = frozenset(connection.scalars(large, {"many": MANY}))
@@ -63,6 +65,7 @@ class Watched(Snapshots):
             event.remove(connection, "before_cursor_execute", keep)
             for statement, parameters in asked:
                 self.steps += plan_of(connection, statement, parameters)
+                self.blocks += blocks_of(connection, statement, parameters)
             return found
 
     @property
@@ -88,7 +91,7 @@ def reads(servers: EmbeddedServers, databases: Databases) -> Iterator[Watched]:
 
 @pytest.fixture
 def watched(reads: Watched) -> Watched:
-    reads.steps = []
+    reads.steps, reads.blocks = [], 0
     return reads
 
 
@@ -149,3 +152,25 @@ def test_a_bags_history_is_found_by_the_indexes_of_what_names_it(watched: Watche
     assert {"bag_link_parent_id_valid_from_idx", "bill_sack_current_key"} <= watched.indexes
     assert any("array_idx" in used for used in watched.indexes)
     assert len(history.items) > 30
+
+
+@pytest.mark.parametrize("caller", [BILLER, DISPATCHER], ids=["all areas", "one area"])
+@pytest.mark.parametrize("query", [{}, {"kind": "child"}, {"created_until": NOW}], ids=str)
+def test_a_page_of_bags_far_back_reads_no_more_than_the_first(
+    watched: Watched, caller: Principal, query: dict[str, Any]
+) -> None:
+    asyncio.run(BagSearch(watched).page(BagQuery(**query), caller))
+    first, watched.blocks = watched.blocks, 0
+    asyncio.run(BagSearch(watched).page(BagQuery(**query, cursor=LATER_BAGS), caller))
+
+    assert watched.blocks < first * 1.5
+
+
+def test_a_page_of_scans_far_back_reads_no_more_than_the_first(watched: Watched) -> None:
+    asyncio.run(ScanSearch(watched).page(ScanQuery(), BILLER))
+    first, watched.blocks = watched.blocks, 0
+    far = first_uuid7(int((NOW - timedelta(days=30)).timestamp() * 1000))
+    page = asyncio.run(ScanSearch(watched).page(ScanQuery(cursor=far), BILLER))
+
+    assert len(page.items) == 50
+    assert watched.blocks < first * 1.5

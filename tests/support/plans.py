@@ -28,6 +28,14 @@ def plan_of(connection: Connection, statement: str, values: Mapping[str, Any]) -
     return [step for step in _steps(document["Plan"]) if step.table or step.index_name]
 
 
+def blocks_of(connection: Connection, statement: str, values: Mapping[str, Any]) -> int:
+    """Give how many blocks a statement touches, from memory or from disk; it is run."""
+    (document,) = connection.exec_driver_sql(
+        f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", values
+    ).scalar_one()
+    return int(document["Plan"]["Shared Hit Blocks"] + document["Plan"]["Shared Read Blocks"])
+
+
 def _steps(node: Mapping[str, Any]) -> Iterator[Step]:
     yield Step(node["Node Type"], node.get("Relation Name"), node.get("Index Name"))
     for inner in node.get("Plans", ()):
