@@ -171,7 +171,7 @@ def test_a_sack_taken_off_leaves_the_totals_keeps_its_children_and_says_so_in_it
     assert [sack["code"] for sack in admin.get(f"/api/v1/bills/{bill_no}/bags").json()["items"]] == [stays]
     bag = admin.get(f"/api/v1/bags/{code}").json()
     assert (bag["bill_no"], len(bag["children"])) == (None, 3)
-    assert admin.get(f"/api/v1/bags/{code}/history").json()[-1]["event"] == "taken_off_bill"
+    assert admin.get(f"/api/v1/bags/{code}/history").json()["items"][-1]["event"] == "taken_off_bill"
     audited = api.warehouse.row(
         "SELECT before, after FROM audit_log WHERE action = 'bill.detach' AND object = :object",
         object=f"bill:{bill_no}",

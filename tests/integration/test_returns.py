@@ -30,7 +30,7 @@ def test_a_billed_sack_scanned_into_an_open_return_drops_the_bills_count_and_wei
     assert take_back(device, return_no, code) == ["applied"]
 
     assert totals(show(device, bill_no)) == (1, 2, 2_000, 30_000, -28_000)
-    events = device.get(f"/api/v1/bags/{code}/history").json()[-2:]
+    events = device.get(f"/api/v1/bags/{code}/history").json()["items"][-2:]
     assert [(event["event"], event["into"]) for event in events] == [
         ("taken_off_bill", bill_no),
         ("returned", return_no),
@@ -106,7 +106,7 @@ def test_a_cancelled_return_gives_the_bills_their_sacks_back_and_says_which_it_c
     }
     assert totals(show(admin, goes_back)) == (3, 7, 7_000, 90_000, -83_000)
     assert admin.get(f"/api/v1/bags/{codes[0]}").json()["bill_no"] == goes_back
-    assert admin.get(f"/api/v1/bags/{codes[0]}/history").json()[-1]["event"] in {"put_on_bill", "put_in"}
+    assert admin.get(f"/api/v1/bags/{codes[0]}/history").json()["items"][-1]["event"] in {"put_on_bill", "put_in"}
     assert take_back(device, return_no, codes[0]) == ["return_closed"]
     audited = api.warehouse.row(
         "SELECT before, after FROM audit_log WHERE action = 'return.cancel' AND object = :object",

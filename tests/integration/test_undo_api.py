@@ -76,7 +76,7 @@ def test_a_child_linked_to_sb11111_scanned_into_sb22222_is_refused_then_relinked
     refused = submit(device, into("SB22222", child))
     with api.person() as biller:
         moved = biller.post(f"/api/v1/bags/{child}/relink", json={"parent_code": "sb22222"})
-        history = biller.get(f"/api/v1/bags/{child}/history").json()
+        history = biller.get(f"/api/v1/bags/{child}/history").json()["items"]
 
     assert (refused["outcome"], refused["refers_to"]) == ("linked_elsewhere", "SB11111")
     assert "SB11111" in refused["message"]
@@ -350,7 +350,7 @@ def test_a_deleted_bag_is_gone_its_history_stays_and_a_scan_of_it_brings_the_sam
         assert admin.delete(f"/api/v1/bags/{code}").status_code == httpx.codes.NO_CONTENT
         problem_of(admin.get(f"/api/v1/bags/{code}"), 404)
         problem_of(admin.delete(f"/api/v1/bags/{code}"), 404)
-        assert admin.get(f"/api/v1/bags/{code}/history").json()[-1]["event"] == "deleted"
+        assert admin.get(f"/api/v1/bags/{code}/history").json()["items"][-1]["event"] == "deleted"
     problem_of(admin.post(f"/api/v1/bags/{sack}/undo"), 404)
     return_no = admin.post("/api/v1/returns", json={"area": "lucknow"}).json()["return_no"]
     assert submit(device, scan_of("return", sack, return_no=return_no))["outcome"] == "unknown_bag"
@@ -358,7 +358,7 @@ def test_a_deleted_bag_is_gone_its_history_stays_and_a_scan_of_it_brings_the_sam
     assert submit(device, into(sack, scan["code"]))["message"] == f"{scan['code']} in {sack} (1/30, 1 kg)"
 
     assert api.warehouse.value(keys, codes=[sack, scan["code"]]) == before
-    events = [event["event"] for event in admin.get(f"/api/v1/bags/{scan['code']}/history").json()]
+    events = [event["event"] for event in admin.get(f"/api/v1/bags/{scan['code']}/history").json()["items"]]
     assert events == ["registered", "put_in", "taken_out", "deleted", "revived", "put_in"]
     assert_counts_follow_history(api.warehouse)
     assert_totals_follow_rows(api.warehouse)

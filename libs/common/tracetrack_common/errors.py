@@ -41,6 +41,14 @@ class MalformedBodyError(InvalidInputError):
     title = "The body cannot be read"
 
 
+class NotAcceptableError(TraceTrackError):
+    """The request accepts no media type that this route gives."""
+
+    code = "not_acceptable"
+    status = 406
+    title = "No media type that is asked for is given here"
+
+
 class TooLargeError(TraceTrackError):
     """The body is larger than this route takes."""
 

@@ -11,6 +11,7 @@ from tracetrack_gateway.areas import AreaReader
 from tracetrack_gateway.authentication import Authenticator
 from tracetrack_gateway.backpressure import Backpressure
 from tracetrack_gateway.bag_types import BagTypeReader
+from tracetrack_gateway.bags import BagSearch
 from tracetrack_gateway.bills import BillReader
 from tracetrack_gateway.commands import Commander
 from tracetrack_gateway.delivery import DeliveryReader
@@ -18,12 +19,14 @@ from tracetrack_gateway.devices import Devices
 from tracetrack_gateway.failed_work import FailedWorkReader
 from tracetrack_gateway.goods_returns import ReturnReader
 from tracetrack_gateway.hashing import Hashing
+from tracetrack_gateway.history import BagHistory
 from tracetrack_gateway.login import Login
 from tracetrack_gateway.metrics import Metrics
 from tracetrack_gateway.operations import Operations
 from tracetrack_gateway.people import PeopleReader
 from tracetrack_gateway.reading import Reader
 from tracetrack_gateway.replies import ReplyListener
+from tracetrack_gateway.scan_search import ScanSearch
 from tracetrack_gateway.snapshots import Snapshots
 from tracetrack_gateway.submit import ScanSubmitter
 from tracetrack_gateway.summons import Summoner
@@ -40,7 +43,7 @@ class Gateway:
     redis, database, snapshots
         Redis; Postgres, read-only; the reads of it.
     authenticator, submitter, commander, login, accounts, people, devices, reader, deliveries, failed_work, bag_types,
-    areas, bills, goods_returns, operations
+    areas, bills, goods_returns, operations, bags, scans, histories
         The use cases.
     hashing
         Hashes passwords beside the event loop.
@@ -74,3 +77,6 @@ class Gateway:
     replies: ReplyListener
     backpressure: Backpressure
     summoner: Summoner
+    bags: BagSearch
+    scans: ScanSearch
+    histories: BagHistory

@@ -19,8 +19,10 @@ from tracetrack_gateway.areas import AreaReader
 from tracetrack_gateway.authentication import Authenticator
 from tracetrack_gateway.backpressure import Backpressure
 from tracetrack_gateway.bag_types import BagTypeReader
+from tracetrack_gateway.bags import BagSearch
 from tracetrack_gateway.bills import BillReader
 from tracetrack_gateway.commands import Commander
+from tracetrack_gateway.csv_lists import CsvLists
 from tracetrack_gateway.delivery import DeliveryReader
 from tracetrack_gateway.devices import Devices
 from tracetrack_gateway.failed_work import FailedWorkReader
@@ -46,6 +48,7 @@ from tracetrack_gateway.handlers import (
     users,
 )
 from tracetrack_gateway.hashing import Hashing
+from tracetrack_gateway.history import BagHistory
 from tracetrack_gateway.hot_path import HotPath
 from tracetrack_gateway.login import Login
 from tracetrack_gateway.login_guard import LoginGuard
@@ -56,6 +59,7 @@ from tracetrack_gateway.people import PeopleReader
 from tracetrack_gateway.reading import Reader
 from tracetrack_gateway.replies import ReplyListener
 from tracetrack_gateway.roles import deny_unstated
+from tracetrack_gateway.scan_search import ScanSearch
 from tracetrack_gateway.snapshots import Snapshots
 from tracetrack_gateway.submit import ScanSubmitter
 from tracetrack_gateway.summons import Summoner
@@ -109,6 +113,9 @@ def build_gateway(settings: Settings) -> Gateway:
         replies=replies,
         backpressure=backpressure,
         summoner=summoner,
+        bags=BagSearch(snapshots),
+        scans=ScanSearch(snapshots),
+        histories=BagHistory(snapshots),
     )
 
 
@@ -174,7 +181,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 
 def create_asgi(settings: Settings | None = None) -> ASGIApp:
-    """Make the application as it is served: with the frame around every request, and the hot path for scans.
+    """Make the application as it is served: in the frame around every request, lists as CSV, scans by the hot path.
 
     Parameters
     ----------
@@ -191,7 +198,7 @@ def create_asgi(settings: Settings | None = None) -> ASGIApp:
         },
     )
     observe = app.state.gateway.metrics.observe
-    return RequestFrame(hot_path, max_body_bytes=settings.max_body_bytes, observe=observe)
+    return RequestFrame(CsvLists(hot_path), max_body_bytes=settings.max_body_bytes, observe=observe)
 
 
 def _summons_of(summoner: Summoner, queue: str) -> Callable[[], None]:

@@ -367,18 +367,6 @@ class BagOut(BaseModel):
     expected_weight_g: int | None
 
 
-class BagEvent(BaseModel):
-    """Something that happened to a bag."""
-
-    at: datetime
-    event: Literal[
-        "registered", "put_in", "taken_out", "put_on_bill", "taken_off_bill", "returned", "deleted", "revived"
-    ]
-    bag: str = Field(description="the child or sack it happened to")
-    into: str | None = Field(description="the sack, bill or return concerned")
-    by: str = Field(description="the scan or command")
-
-
 class Page(BaseModel, Generic[Item]):
     """A page of a list."""
 

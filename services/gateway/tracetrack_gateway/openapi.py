@@ -6,12 +6,14 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from tracetrack_gateway.access import NOBODY
+from tracetrack_gateway.csv_lists import CSV
 from tracetrack_gateway.models import ScanIn
-from tracetrack_gateway.problems import MEDIA_TYPE
+from tracetrack_gateway.problems import MEDIA_TYPE, documented
 from tracetrack_gateway.roles import roles_by_route
 
 _SCHEME = "token"
 _FIRST_ERROR = "400"
+_PAGE = "#/components/schemas/Page_"
 
 
 def install(app: FastAPI) -> None:
@@ -48,6 +50,7 @@ def _complete(document: dict[str, Any], open_routes: set[tuple[str, str]]) -> di
     components["schemas"].setdefault(ScanIn.__name__, scan)
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
+            _describe_list(operation)
             if (method.upper(), path) not in open_routes:
                 operation["security"] = [{_SCHEME: []}]
             for status, response in operation["responses"].items():
@@ -56,3 +59,12 @@ def _complete(document: dict[str, Any], open_routes: set[tuple[str, str]]) -> di
     for unused in ("HTTPValidationError", "ValidationError"):
         components["schemas"].pop(unused, None)
     return document
+
+
+def _describe_list(operation: dict[str, Any]) -> None:
+    """Say of a list that it comes as CSV too."""
+    content = operation["responses"].get("200", {}).get("content", {})
+    if content.get("application/json", {}).get("schema", {}).get("$ref", "").startswith(_PAGE):
+        content[CSV] = {"schema": {"type": "string"}, "example": "code,kind\r\nSB12345,parent\r\n"}
+        for status, response in documented(406).items():
+            operation["responses"][str(status)] = {name: response[name] for name in ("description", "content")}

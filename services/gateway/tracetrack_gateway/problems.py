@@ -157,6 +157,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         401: "No valid token",
         403: "Not allowed for this role",
         404: "Not there, or not in the caller's area",
+        406: "Neither JSON nor CSV is accepted",
         409: "Not possible in this state",
         412: "It was changed since `If-Match` was true",
         413: "The body is too large",

@@ -17,7 +17,6 @@ from tracetrack_common.ledger import LedgerKeys
 from tracetrack_gateway import storage
 from tracetrack_gateway.delivery import Delivery, newest_delivery
 from tracetrack_gateway.models import (
-    BagEvent,
     BagOut,
     CommandOut,
     ScanDone,
@@ -112,24 +111,6 @@ class Reader:
                 weight_g=row.children * row.child_weight_g if is_parent else None,
                 expected_weight_g=row.capacity * row.child_weight_g if is_parent else None,
             )
-
-        return await self._read(read)
-
-    async def bag_history(self, code: str, caller: Principal) -> list[BagEvent]:
-        """Give all that happened to a bag, oldest first; that of a deleted one too.
-
-        Raises
-        ------
-        NotFoundError
-            There is none, or it is in another area.
-        """
-
-        def read(connection: Connection) -> list[BagEvent]:
-            row = found(storage.select_bag(connection, normalise(code), caller.area_id), f"bag {code}")
-            return [
-                BagEvent(at=event.at, event=event.event, bag=event.bag, into=event.into_, by=event.by)
-                for event in storage.select_events(connection, row.bag_id)
-            ]
 
         return await self._read(read)
 

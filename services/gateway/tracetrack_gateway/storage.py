@@ -30,35 +30,6 @@ _SELECT_CHILDREN = text(
     "SELECT bag.code FROM bag_link JOIN bag ON bag.bag_id = bag_link.child_id"
     " WHERE bag_link.parent_id = :bag_id AND valid_until IS NULL ORDER BY valid_from, bag.code"
 )
-_SELECT_EVENTS = text(
-    "WITH links AS ("
-    " SELECT * FROM bag_link WHERE parent_id = :bag_id"
-    " UNION ALL SELECT * FROM bag_link WHERE child_id = :bag_id AND valid_until IS NULL"
-    " UNION ALL SELECT * FROM bag_link WHERE child_id = :bag_id AND valid_until IS NOT NULL"
-    "), entries AS ("
-    " SELECT * FROM bill_sack WHERE parent_id = :bag_id AND valid_until IS NULL"
-    " UNION ALL SELECT * FROM bill_sack WHERE parent_id = :bag_id AND valid_until IS NOT NULL"
-    "), events (at, event, bag_id, into_, by, rank) AS ("
-    " SELECT created_at, 'registered', bag_id, NULL, created_by, 0 FROM bag WHERE bag_id = :bag_id"
-    " UNION ALL SELECT valid_from, 'put_in', child_id, parent.code, link_id,"
-    # A relink ends one link and begins the next at one moment: the child leaves first.
-    " CASE WHEN EXISTS (SELECT FROM links AS before WHERE before.closed_by = links.link_id) THEN 4 ELSE 2 END"
-    " FROM links JOIN bag AS parent ON parent.bag_id = links.parent_id"
-    " UNION ALL SELECT valid_until, 'taken_out', child_id, parent.code, closed_by, 3"
-    " FROM links JOIN bag AS parent ON parent.bag_id = links.parent_id WHERE valid_until IS NOT NULL"
-    " UNION ALL SELECT valid_from, 'put_on_bill', parent_id, bill_no, entry_id, 5"
-    " FROM entries JOIN bill USING (bill_id)"
-    " UNION ALL SELECT valid_until, 'taken_off_bill', parent_id, bill_no, closed_by, 6"
-    " FROM entries JOIN bill USING (bill_id) WHERE valid_until IS NOT NULL"
-    " UNION ALL SELECT returned_at, 'returned', parent_id, return_no, entry_id, 7"
-    " FROM return_sack JOIN goods_return USING (return_id) WHERE parent_id = :bag_id"
-    " UNION ALL SELECT deleted_at, 'deleted', bag_id, NULL, deletion_id, 8 FROM bag_deletion WHERE bag_id = :bag_id"
-    " UNION ALL SELECT revived_at, 'revived', bag_id, NULL, revived_by, 1"
-    " FROM bag_deletion WHERE bag_id = :bag_id AND revived_at IS NOT NULL"
-    ")"
-    " SELECT at, event, bag.code AS bag, into_, CAST(by AS text) AS by"
-    " FROM events JOIN bag USING (bag_id) ORDER BY at, rank, bag.code"
-)
 _BILL_COLUMNS = (
     "SELECT bill_id, bill_no, area.code AS area, status, capacity, destination, vehicle, description,"
     " app_user.username AS created_by, bill.created_at, sacks, children, actual_weight_g, expected_weight_g,"
@@ -178,11 +149,6 @@ def select_bag(connection: Connection, code: str, area_id: int | None) -> Row[An
 def select_children(connection: Connection, bag_id: int) -> list[str]:
     """Give the codes of the children a sack holds, in the order they went in."""
     return list(connection.scalars(_SELECT_CHILDREN, {"bag_id": bag_id}))
-
-
-def select_events(connection: Connection, bag_id: int) -> list[Row[Any]]:
-    """Give all that happened to a bag, oldest first."""
-    return list(connection.execute(_SELECT_EVENTS, {"bag_id": bag_id}))
 
 
 def select_bill(connection: Connection, bill_no: str, area_id: int | None) -> Row[Any] | None:

@@ -223,6 +223,8 @@ goods_return = Table(
     _one_of("state", "open", "committed", "cancelled"),
 )
 
+_NEWEST_BAGS = ("area_id", "created_at", "bag_id")
+
 bag = Table(
     "bag",
     metadata,
@@ -242,6 +244,11 @@ bag = Table(
     CheckConstraint("capacity IS NOT NULL OR bill_id IS NULL", name="only_parents_on_bills"),
     CheckConstraint("capacity IS NULL OR parent_id IS NULL", name="no_chains"),
     CheckConstraint("children BETWEEN 0 AND coalesce(capacity, 0)", name="children"),
+    # None is on, or depends on, what scans of a sack change: those updates touch no index.
+    Index("bag_newest_idx", *_NEWEST_BAGS),
+    Index("bag_sacks_idx", *_NEWEST_BAGS, postgresql_where=text("capacity IS NOT NULL")),
+    Index("bag_unlinked_idx", *_NEWEST_BAGS, postgresql_where=text("capacity IS NULL AND parent_id IS NULL")),
+    Index("bag_code_part_idx", "code", postgresql_using="gin", postgresql_ops={"code": "gin_trgm_ops"}),
 )
 
 bag_deletion = Table(
@@ -344,6 +351,20 @@ scan = Table(
     CheckConstraint("(device_id IS NULL) <> (user_id IS NULL)", name="one_actor"),
     _one_of("kind", "parent", "child", "bill", "return"),
     Index("scan_scanned_at_brin", "scanned_at", postgresql_using="brin"),
+    Index("scan_refused_idx", "scan_id", postgresql_where=text("outcome NOT IN ('applied', 'known', 'duplicate')")),
+    Index(
+        "scan_named_idx",
+        text("(ARRAY[code, target, refers_to])"),
+        postgresql_using="gin",
+        postgresql_where=text("outcome <> 'applied'"),
+    ),
+    Index(
+        "scan_odd_clock_idx",
+        "scan_id",
+        postgresql_where=text(
+            "uuid_extract_timestamp(scan_id) - scanned_at NOT BETWEEN interval '-24 hours' AND interval '24 hours'"
+        ),
+    ),
     postgresql_partition_by="RANGE (scan_id)",
 )
 

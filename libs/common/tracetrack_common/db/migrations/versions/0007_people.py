@@ -3,7 +3,7 @@
 The previous release names the columns it writes, so it works with this schema.
 
 Revision ID: 0007
-Revises: 0005
+Revises: 0006
 """
 
 import secrets
@@ -13,7 +13,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0007"
-down_revision = "0005"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 
