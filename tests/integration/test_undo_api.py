@@ -98,6 +98,7 @@ def test_a_child_linked_to_sb11111_scanned_into_sb22222_is_refused_then_relinked
     assert [(event["event"], event["into"]) for event in history] == [
         ("registered", None),
         ("put_in", "SB11111"),
+        ("scanned", "SB22222"),
         ("taken_out", "SB11111"),
         ("put_in", "SB22222"),
     ]
