@@ -27,7 +27,7 @@ from tracetrack_local.system import embedded_postgres, embedded_valkey
 from tracetrack_local.valkey import connect
 
 _START_S = 120.0
-_STOP_S = 60.0
+_STOP_S = 150.0
 _COMMAND = str(Path(sys.executable).with_name("tracetrack"))
 
 
