@@ -1,7 +1,7 @@
 """Who holds what: work that takes longer than its lease, and workers that stood still."""
 
 import time
-from typing import cast
+from typing import Any, cast
 
 from redis import Redis
 
