@@ -66,9 +66,10 @@ class RunningSystem:
         return self
 
     def stop(self) -> None:
-        """Ask it to stop, as Ctrl-C does; returns when it has."""
+        """Ask it to stop, as `tracetrack stop` does; returns when it has."""
         if self._process is not None:
-            self._process.send_signal(signal.SIGINT)
+            # Not as Ctrl-C does: a run in the background has that ignored, and so has what it starts.
+            self._process.send_signal(signal.SIGTERM)
             self._process.wait(_STOP_S)
             self._process = None
 
