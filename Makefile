@@ -86,6 +86,10 @@ bench: $(VENV)/.dev ## this pipeline against plain Celery code, in one run
 bench-ledger: $(VENV)/.dev ## this pipeline against the same without its ledger, in one run
 	$(BIN)/python -m tests.bench --peer direct
 
+.PHONY: bench-reads
+bench-reads: $(VENV)/.dev ## the hot read routes at a million bags against a bare FastAPI route
+	$(BIN)/python -m tests.bench.reads
+
 .PHONY: profile
 profile: $(VENV)/.dev ## the 50-device profile of the old system (129 s)
 	$(BIN)/python -m tests.bench.profile

@@ -69,7 +69,7 @@ def children_of(device: httpx.Client, sack: str) -> list[str]:
 
 
 def linkings_of(device: httpx.Client, sack: str) -> Counter[str]:
-    events = device.get(f"/api/v1/bags/{sack}/history").json()
+    events = device.get(f"/api/v1/bags/{sack}/history").json()["items"]
     return Counter(event["bag"] for event in events if event["event"] == "put_in")
 
 

@@ -49,8 +49,8 @@ def test_a_day_from_the_first_scan_to_the_summary(
 
     bag = device.get(f"/api/v1/bags/{parent}").json()
     assert (bag["kind"], len(bag["children"]), bag["bill_no"]) == ("parent", 3, bill_no)
-    events = [event["event"] for event in device.get(f"/api/v1/bags/{parent}/history").json()]
-    assert events == ["registered", "put_in", "put_in", "put_in", "put_on_bill"]
+    events = [event["event"] for event in device.get(f"/api/v1/bags/{parent}/history").json()["items"]]
+    assert events == ["registered", "put_in", "put_in", "put_in", "put_on_bill", "scanned"]
 
     today = datetime.now(UTC).astimezone(ZoneInfo("Asia/Kolkata")).date()
     made = admin.post(f"/api/v1/eod/{today}", headers={"Prefer": "wait=30"})

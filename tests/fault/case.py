@@ -18,7 +18,7 @@ from tests.fault.sabotage import find_process, standing_still
 from tests.fault.waves import Wanted, new_sack, plan_wave
 from tests.support.system import RunningSystem, scan_of
 from tests.support.waiting import eventually
-from tracetrack_common.celery_app import DRAIN_TASKS
+from tracetrack_common.celery_app import DRAIN_TASKS, build_publisher
 from tracetrack_common.db.session import Database
 from tracetrack_common.ledger import LedgerKeys
 
@@ -152,6 +152,11 @@ class Case:
         self.fleet.await_accepted()
         self.await_empty(within_s=within_s)
         self.figures.empty_s.append(time.monotonic() - began)
+
+    def summon(self) -> None:
+        """Call a worker to the scans' ledger, as a gateway does; one too many finds nothing to do."""
+        with closing(build_publisher(self.system.servers, name="tests-fault")) as app:
+            app.send_task(DRAIN_TASKS["scans"], queue="scans")
 
     def await_commands(self, count: int) -> None:
         """Wait until so many commands wait."""

@@ -5,7 +5,7 @@ import json
 import random
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import httpx
@@ -114,8 +114,21 @@ def case(make_case: MakeCase, system: RunningSystem, fleet: Fleet) -> Case:
     return make_case(system, fleet)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Keep the figures after each case, so that a run that is broken off leaves those it had."""
+    report = yield
+    figures = item.config.stash[_figures]
+    if figures:
+        form, seed = item.config.getoption("--fault-form"), item.config.getoption("--fault-seed")
+        document = {"form": form, "seed": seed, "cases": [vars(each) for each in figures]}
+        REPORT.parent.mkdir(exist_ok=True)
+        REPORT.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    return report
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print the table, and keep the figures for the report."""
+    """Print the table."""
     figures = config.stash[_figures]
     if not figures:
         return
@@ -124,7 +137,3 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     terminalreporter.section("never lost, never twice")
     for line in lines:
         terminalreporter.write_line("  ".join([*map(str.ljust, line, widths), line[-1]]).rstrip())
-    REPORT.parent.mkdir(exist_ok=True)
-    form, seed = config.getoption("--fault-form"), config.getoption("--fault-seed")
-    document = {"form": form, "seed": seed, "cases": [vars(each) for each in figures]}
-    REPORT.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")

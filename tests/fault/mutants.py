@@ -19,6 +19,7 @@ from rich.table import Table
 
 REPOSITORY = Path(__file__).parents[2]
 PACKAGES = ("libs/common", "services/gateway", "services/scan-worker", "services/report-worker", "deploy/local")
+WIDTH = 170
 FAILED = 1  # pytest's exit code when a test failed
 
 
@@ -60,7 +61,7 @@ MUTANTS = (
         "libs/common/tracetrack_common/sweeper.py",
         "                summon()\n",
         "",
-        "test_kills.py::test_kill_pool_process",
+        "test_redis.py::test_summons_lost",
     ),
     Mutant(
         "the ledger write before the 2xx",
@@ -99,7 +100,7 @@ class Verdict(NamedTuple):
 
 def main() -> int:
     """Run every mutant; 0 when the code as it is passes and every mutant is noticed."""
-    console = Console()
+    console = Console(width=WIDTH)
     with tempfile.TemporaryDirectory(prefix="tracetrack-mutants-") as folder:
         copy = Path(folder)
         for package in PACKAGES:

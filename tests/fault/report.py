@@ -1,5 +1,6 @@
 """``make fault-report``: put the figures of the last full run into `docs/reliability.md`, and a chart beside it."""
 
+import argparse
 import html
 import json
 import statistics
@@ -19,20 +20,26 @@ _FIRST, _EMPTY, _GRID = "#0b6e4f", "#b35c00", "#e5e5e5"
 _MOST_TICKS = 10
 
 
-def main() -> int:
-    """Write both; 1 when there is no full run to report."""
-    if not REPORT.exists():
-        print(f"There is no {REPORT}: run `make fault` first.", file=sys.stderr)  # noqa: T201 - a program that prints
-        return 1
-    document = json.loads(REPORT.read_text(encoding="utf-8"))
-    if document["form"] != FULL:
-        print(f"{REPORT} is of the short form: run `make fault` first.", file=sys.stderr)  # noqa: T201 - the same
-        return 1
-    figures = [Figures(**case) for case in document["cases"]]
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write both.
+
+    Raises
+    ------
+    SystemExit
+        The figures are not of full runs.
+    """
+    parser = argparse.ArgumentParser(prog="python -m tests.fault.report", description=__doc__)
+    parser.add_argument(
+        "runs", nargs="*", type=Path, default=[REPORT], help="the files of a run that was made in parts"
+    )
+    runs = [json.loads(path.read_text(encoding="utf-8")) for path in parser.parse_args(arguments).runs]
+    if any(run["form"] != FULL for run in runs):
+        parser.error("this is of the short form: run `make fault` first")
+    figures = [Figures(**case) for run in runs for case in run["cases"]]
     text = PAGE.read_text(encoding="utf-8")
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
-    PAGE.write_text(f"{before}{BEGIN}\n{render_table(figures, document['seed'])}\n{END}{after}", encoding="utf-8")
+    PAGE.write_text(f"{before}{BEGIN}\n{render_table(figures, runs[0]['seed'])}\n{END}{after}", encoding="utf-8")
     CHART.write_text(render_chart([each for each in figures if each.empty_s]), encoding="utf-8")
     return 0
 

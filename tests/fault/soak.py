@@ -91,10 +91,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             run(system, soak, Path(folder), console)
         finally:
+            REPORT.parent.mkdir(exist_ok=True)
+            REPORT.write_text(json.dumps({**asdict(soak), "growth": soak.growth()}, indent=2) + "\n", encoding="utf-8")
+            show(soak, console)
             system.stop()
-    REPORT.parent.mkdir(exist_ok=True)
-    REPORT.write_text(json.dumps({**asdict(soak), "growth": soak.growth()}, indent=2) + "\n", encoding="utf-8")
-    show(soak, console)
     return 0 if soak.figures.holds and max(soak.growth().values(), default=0.0) <= MOST_GROWTH else 1
 
 

@@ -9,6 +9,7 @@ from tests.fault.beside import process_beside
 from tests.fault.case import Case
 from tests.fault.sabotage import at_some_moment, find_process
 from tests.support.waiting import eventually
+from tracetrack_local.process import start_time
 from tracetrack_local.services import worker_specs
 
 WHILE_APPLYING_S = 0.25
@@ -20,7 +21,7 @@ def stopping_s(case: Case, process: str) -> float:
     found = find_process(case.system, process)
     began = time.monotonic()
     found.terminate()
-    eventually(lambda: not found.is_running() or found.status() == "zombie", within_s=STOP_WITHIN_S)
+    eventually(lambda: start_time(found.pid) is None, within_s=STOP_WITHIN_S)
     return time.monotonic() - began
 
 

@@ -4,18 +4,16 @@ import time
 from typing import Any, cast
 
 from redis import Redis
-from sqlalchemy import text
 
 from tests.fault.case import Case
 from tests.fault.sabotage import at_some_moment, find_pool, find_process, standing_still
-from tests.fault.test_duplicates import await_held_back
 from tests.fault.waves import new_child, new_sack
 from tests.support.waiting import eventually
 from tracetrack_common.ledger import GROUP, LedgerKeys
 
 STREAM = LedgerKeys("scans").stream
 LEASES = 1.6
-PROBE_S = 0.3
+PAUSE_S = 0.3
 
 
 def holder_of(redis: Redis, code: str) -> tuple[bytes, int] | None:
@@ -31,29 +29,25 @@ def holder_of(redis: Redis, code: str) -> tuple[bytes, int] | None:
 
 
 def test_work_that_takes_longer_than_its_lease(case: Case) -> None:
-    """Promised: what one worker holds no other takes. Broken by a row lock that holds a worker up beyond its lease."""
+    """Promised: what one worker holds no other takes. Broken by a Postgres that hangs for longer than the lease."""
     for _ in case.runs(short=1, full=5):
-        sack, child = new_sack(), new_child()
-        case.submit("parent", sack)
-        case.await_empty()
-        with case.database() as database, database.transaction() as connection:
-            connection.execute(text("SELECT FROM bag WHERE code = :code FOR UPDATE"), {"code": sack})
-            case.submit("child", child, sack)
-            await_held_back(connection, 1)
+        child = new_child()
+        with standing_still(find_process(case.system, "postgres")):
+            case.submit("child", child, new_sack())
             watch_holder(case, child)
         case.await_recovery()
     case.close_books()
 
 
 def watch_holder(case: Case, code: str) -> None:
-    """Hold that an entry stays with whoever has it, while the other workers are kept busy with scans of their own."""
+    """Hold that an entry stays with whoever has it, while the others are called again and again."""
     with case.system.redis() as redis:
         first = eventually(lambda: holder_of(redis, code))
         until = time.monotonic() + LEASES * case.lease_s
         while time.monotonic() < until:
-            case.probe()
+            case.summon()
             assert holder_of(redis, code) == first
-            at_some_moment(case.rng, within_s=PROBE_S)
+            at_some_moment(case.rng, within_s=PAUSE_S)
 
 
 def test_worker_that_stood_still(case: Case) -> None:

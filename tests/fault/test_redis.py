@@ -20,6 +20,9 @@ from tracetrack_local import ports
 WHILE_APPLYING_S = 0.25
 HUNG_S = 30.0
 FULL_S = 10.0
+QUEUE = "scans"
+"""Celery's list of messages in Redis has the queue's name."""
+SUMMONED_WITHIN_S = 60.0
 MEGABYTE = 1024 * 1024
 
 
@@ -41,6 +44,21 @@ def test_redis_restart(case: Case) -> None:
                 kill(find_process(case.system, "valkey"))
             case.send(200)
             case.await_recovery()
+    case.close_books()
+
+
+def test_summons_lost(case: Case) -> None:
+    """Promised: a lost Celery message costs seconds. Broken by SIGKILL of who has it, and by emptying the queue."""
+    for _ in case.runs(short=1, full=20):
+        worker = find_process(case.system, "scan-worker")
+        with standing_still(worker):
+            # Redis hands the first message to the connection of the worker that stands still, and it dies with it.
+            case.send(200)
+            case.fleet.await_accepted()
+            kill(worker)
+            with case.system.redis() as redis:
+                redis.delete(QUEUE)
+        case.await_empty(within_s=SUMMONED_WITHIN_S)
     case.close_books()
 
 

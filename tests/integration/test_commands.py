@@ -3,26 +3,12 @@
 from tests.support.scans import ORIGIN, make_scan
 from tests.support.together import at_once
 from tests.support.warehouse import Warehouse, executor
-from tracetrack_common.contracts import Command, encode_command
-from tracetrack_common.db.session import is_transient
+from tracetrack_common.contracts import encode_command
 from tracetrack_common.domain.scans import Kind
 from tracetrack_common.ids import uuid7
 from tracetrack_common.ledger import Entry
 
 BILL = {"bill_no": None, "area": "lucknow", "capacity": 2, "destination": "Delhi", "vehicle": None, "description": None}
-
-
-def _execute_anew(warehouse: Warehouse, command: Command) -> None:
-    """Execute a command as a worker of its own would: again while what fails is transient."""
-    entry = Entry(b"0-1", encode_command(command))
-    while True:
-        try:
-            executor(warehouse.database).handle([entry])
-        except Exception as error:
-            if not is_transient(error):
-                raise
-        else:
-            return
 
 
 def test_a_command_that_comes_again_is_done_once(warehouse: Warehouse) -> None:
@@ -55,7 +41,7 @@ def test_a_refusal_is_kept_as_the_outcome_and_changes_nothing(warehouse: Warehou
 
 def test_numbers_that_the_system_gives_have_no_holes_and_no_doubles(warehouse: Warehouse) -> None:
     commands = [warehouse.command("bill.create", BILL, by=warehouse.biller) for _ in range(20)]
-    at_once([lambda command=command: _execute_anew(warehouse, command) for command in commands])  # type: ignore[misc]
+    at_once([lambda command=command: warehouse.insist(command) for command in commands])  # type: ignore[misc]
     numbers = sorted(row["bill_no"] for row in warehouse.rows("SELECT bill_no FROM bill"))
     assert [int(number.rsplit("-", 1)[1]) for number in numbers] == list(range(1, 21))
 
@@ -80,7 +66,7 @@ def test_two_completions_at_once_make_one_transition(warehouse: Warehouse) -> No
     commands = [
         warehouse.command("bill.complete", {"bill_no": "B-1", "reason": None}, by=warehouse.biller) for _ in range(2)
     ]
-    at_once([lambda command=command: _execute_anew(warehouse, command) for command in commands])  # type: ignore[misc]
+    at_once([lambda command=command: warehouse.insist(command) for command in commands])  # type: ignore[misc]
     assert sorted(warehouse.outcome(command)[0] for command in commands) == ["done", "refused"]
     assert warehouse.value("SELECT count(*) FROM bill_state WHERE status = 'completed'") == 1
 
@@ -135,7 +121,7 @@ def test_a_number_that_people_took_is_left_out(warehouse: Warehouse) -> None:
 
 def test_a_bill_number_is_taken_once(warehouse: Warehouse) -> None:
     commands = [warehouse.command("bill.create", BILL | {"bill_no": "B-1"}, by=warehouse.biller) for _ in range(8)]
-    at_once([lambda command=command: _execute_anew(warehouse, command) for command in commands])  # type: ignore[misc]
+    at_once([lambda command=command: warehouse.insist(command) for command in commands])  # type: ignore[misc]
     outcomes = [warehouse.outcome(command) for command in commands]
     assert sorted(status for status, _ in outcomes) == ["done", *["refused"] * 7]
     assert {outcome["code"] for status, outcome in outcomes if status == "refused"} == {"conflict"}
@@ -143,7 +129,7 @@ def test_a_bill_number_is_taken_once(warehouse: Warehouse) -> None:
 
 def test_an_idempotency_key_used_at_once_makes_one_bill(warehouse: Warehouse) -> None:
     commands = [warehouse.command("bill.create", BILL, by=warehouse.biller, idempotency_key="once") for _ in range(8)]
-    at_once([lambda command=command: _execute_anew(warehouse, command) for command in commands])  # type: ignore[misc]
+    at_once([lambda command=command: warehouse.insist(command) for command in commands])  # type: ignore[misc]
     assert warehouse.value("SELECT count(*) FROM bill") == 1
     assert warehouse.value("SELECT count(*) FROM command") == 1
     assert warehouse.value("SELECT count(*) FROM audit_log WHERE action = 'bill.create'") == 1

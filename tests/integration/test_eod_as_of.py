@@ -202,3 +202,42 @@ def test_a_completed_bill_that_is_reopened_at_the_windows_end_was_completed_on_i
 
     assert [bill["status"] for bill in content["bills"]["list"]] == ["completed"]
     assert content["exceptions"]["bills_open"] == []
+
+
+@pytest.mark.parametrize("area", ["akola", None])
+@pytest.mark.parametrize("verb", ["edit", "detach", "delete"])
+def test_what_a_bill_said_and_held_on_its_day_stays_whatever_becomes_of_it(
+    evening: Database, settings: Settings, area: str | None, verb: str
+) -> None:
+    on_time = make_content(evening, settings, area, DAY, NIGHT)
+    with writing(evening) as history:
+        if verb == "edit":
+            history.edit_bill("A-1", at=END, destination="Agra", capacity=9)
+            history.edit_bill("A-1", at=END + timedelta(hours=1), destination="Pune", capacity=8)
+        elif verb == "detach":
+            history.detach("SB00001", at=END)
+        else:
+            history.delete_bill("A-1", at=END)
+
+    assert not make(evening, settings, area, DAY, MUCH_LATER).made
+    next_day = make_content(evening, settings, area, DAY + timedelta(days=1), MUCH_LATER)
+
+    (then,) = on_time["bills"]["list"]
+    assert (then["destination"], then["capacity"], then["sacks"]) == ("Delhi", 2, 1)
+    assert [(bill["destination"], bill["capacity"], bill["sacks"]) for bill in next_day["bills"]["list"]] == {
+        "edit": [("Pune", 8, 1)],
+        "detach": [("Delhi", 2, 0)],
+        "delete": [],
+    }[verb]
+
+
+def test_a_bill_that_was_created_and_deleted_in_one_day_is_not_in_its_summary(
+    evening: Database, settings: Settings
+) -> None:
+    with writing(evening) as history:
+        history.delete_bill("A-1", at=JUST_BEFORE)
+
+    content = make_content(evening, settings, "akola", DAY, NIGHT)
+
+    assert (content["bills"]["list"], content["bills"]["created"]) == ([], 0)
+    assert [row["code"] for row in content["exceptions"]["sacks_full_unbilled"]] == ["SB00001"]

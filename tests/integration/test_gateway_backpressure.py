@@ -182,7 +182,6 @@ def test_refused_devices_come_again_until_every_scan_is_applied_once(
                 client.record("child", f"CH{number}{child:03d}", parent_code=f"SB{number}{child // 30:04d}")
             stack.enter_context(client.delivering())
         with gateway.client() as anyone:
-            wait_until_refusing(anyone, "bulk")
             eventually(lambda: 'refused_scans_total{size="bulk"} 0.0' not in anyone.get("/metrics").text)
         with WorkerThread(settings):
             eventually(lambda: all(client.waiting == 0 for client in clients), within_s=60)

@@ -92,7 +92,7 @@ def test_a_bags_history_tells_all_that_happened_oldest_first(admin: httpx.Client
     ):
         assert submit(device, scan)[0]["outcome"] == "applied"
 
-    history = device.get(f"/api/v1/bags/{sack}/history").json()
+    history = device.get(f"/api/v1/bags/{sack}/history").json()["items"]
     assert [(event["event"], event["bag"], event["into"]) for event in history] == [
         ("registered", sack, None),
         ("put_in", child, sack),
@@ -100,7 +100,10 @@ def test_a_bags_history_tells_all_that_happened_oldest_first(admin: httpx.Client
         ("taken_off_bill", sack, bill_no),
         ("returned", sack, return_no),
     ]
-    assert [event["event"] for event in device.get(f"/api/v1/bags/{child}/history").json()] == ["registered", "put_in"]
+    assert [event["event"] for event in device.get(f"/api/v1/bags/{child}/history").json()["items"]] == [
+        "registered",
+        "put_in",
+    ]
 
     shown = device.get(f"/api/v1/bags/{child}").json()
     assert (shown["kind"], shown["parent"], shown["children"]) == ("child", sack, [])

@@ -129,7 +129,18 @@ def test_without_postgres_scans_are_accepted_and_applied_once_it_is_back(
 
 
 @pytest.mark.parametrize(
-    "path", ["bags/SB00001", "bags/SB00001/history", "bills", "bills/B-1", "returns/RTN-1", "eod/2026-11-22", "devices"]
+    "path",
+    [
+        "bags",
+        "bags/SB00001",
+        "bags/SB00001/history",
+        "scans",
+        "bills",
+        "bills/B-1",
+        "returns/RTN-1",
+        "eod/2026-11-22",
+        "devices",
+    ],
 )
 def test_without_postgres_what_is_asked_for_cannot_be_told_now(
     without_postgres: GatewayThread, people: tuple[Device, Person], path: str

@@ -1,5 +1,6 @@
 """What arrives at the same moment is decided one after the other: capacity, places and identities are exact."""
 
+import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -7,7 +8,7 @@ from functools import partial
 import pytest
 
 from tests.support.books import assert_counts_follow_history, assert_totals_follow_rows
-from tests.support.scans import child, filled, load, sack
+from tests.support.scans import child, come_back, filled, load, sack
 from tests.support.settings import make_settings
 from tests.support.together import at_once
 from tests.support.warehouse import Warehouse
@@ -18,6 +19,7 @@ from tracetrack_common.settings import Settings
 ROUNDS = 20
 """How often a race is run: each run meets at another moment."""
 CROWD = 50
+SCANNERS = 20
 
 
 @pytest.fixture
@@ -171,4 +173,87 @@ def test_a_sack_goes_on_a_bill_before_it_is_completed_or_not_at_all(warehouse: W
         bill = warehouse.row("SELECT status, sacks FROM bill WHERE bill_no = :bill_no", bill_no=bill_no)
         assert bill == {"status": "completed", "sacks": at_completion}
         assert result.outcome is (Outcome.APPLIED if at_completion else Outcome.BILL_COMPLETED)
+    assert_counts_follow_history(warehouse)
+
+
+def test_a_bills_totals_are_exact_at_every_moment_under_20_scanners(warehouse: Warehouse) -> None:
+    warehouse.bill("BILL-1", capacity=500)
+    return_no = warehouse.goods_return()
+    person, over = warehouse.person(), threading.Event()
+
+    def work(scanner: int) -> None:
+        mine = Warehouse(warehouse.database)
+        for number in range(4):
+            code = f"SB{scanner:02d}{number:03d}"
+            mine.apply(filled(code, 3))
+            mine.apply([load(code, "BILL-1"), child(f"L{code}", code)])
+        kept, detached, returned, again = (f"SB{scanner:02d}{number:03d}" for number in range(4))
+        mine.apply([child(f"M{kept}", kept), come_back(returned, return_no)])
+        mine.apply([come_back(again, return_no), load(again, "BILL-1")])
+        mine.insist(mine.command("bill.detach", {"bill_no": "BILL-1", "code": detached}, by=person))
+
+    def scan_all() -> None:
+        try:
+            at_once([partial(work, scanner) for scanner in range(SCANNERS)])
+        finally:
+            over.set()
+
+    def look() -> None:
+        while not over.is_set():
+            assert_counts_follow_history(warehouse)
+
+    at_once([scan_all, look])
+
+    kept = warehouse.row("SELECT sacks, children, actual_weight_g, expected_weight_g FROM bill")
+    children = SCANNERS * (5 + 4)
+    assert kept == {
+        "sacks": 2 * SCANNERS,
+        "children": children,
+        "actual_weight_g": children * 1000,
+        "expected_weight_g": 2 * SCANNERS * 30_000,
+    }
+    assert_counts_follow_history(warehouse)
+    assert warehouse.value("SELECT count(*) FROM return_sack") == 2 * SCANNERS
+
+
+def test_a_sack_that_is_loaded_while_its_bill_is_deleted_is_free_in_the_end(warehouse: Warehouse) -> None:
+    person = warehouse.person("admin")
+    warehouse.apply([scan for code in sack_codes() for scan in filled(code, 2)])
+
+    def delete(bill_no: str) -> list[Result]:
+        warehouse.insist(warehouse.command("bill.delete", {"bill_no": bill_no}, by=person))
+        return []
+
+    for code in sack_codes():
+        bill_no = f"BILL-{code}"
+        warehouse.bill(bill_no, by=person)
+
+        (result,), _ = at_once(
+            [partial(Warehouse(warehouse.database).apply, [load(code, bill_no)]), partial(delete, bill_no)]
+        )
+
+        assert result.outcome in {Outcome.APPLIED, Outcome.UNKNOWN_BILL}
+    assert warehouse.value("SELECT count(*) FROM bag WHERE bill_id IS NOT NULL") == 0
+    assert warehouse.value("SELECT count(*) FROM bill WHERE deleted_at IS NULL OR sacks > 0") == 0
+    assert_counts_follow_history(warehouse)
+
+
+def test_a_sack_that_comes_back_while_its_return_is_cancelled_is_on_its_bill_in_the_end(warehouse: Warehouse) -> None:
+    person = warehouse.person()
+    warehouse.bill("BILL-1", capacity=ROUNDS, by=person)
+    warehouse.apply([scan for code in sack_codes() for scan in (sack(code), load(code, "BILL-1"))])
+
+    def cancel(return_no: str) -> list[Result]:
+        warehouse.insist(warehouse.command("return.cancel", {"return_no": return_no}, by=person))
+        return []
+
+    for code in sack_codes():
+        return_no = warehouse.goods_return(by=person)
+
+        (result,), _ = at_once(
+            [partial(Warehouse(warehouse.database).apply, [come_back(code, return_no)]), partial(cancel, return_no)]
+        )
+
+        assert result.outcome in {Outcome.APPLIED, Outcome.RETURN_CLOSED}
+    assert warehouse.value("SELECT sacks FROM bill") == ROUNDS
     assert_counts_follow_history(warehouse)

@@ -31,7 +31,7 @@ _EMPTY = """
         FOR filled IN
             SELECT oid FROM pg_class
             WHERE relkind IN ('r', 'p') AND NOT relispartition AND relnamespace = 'public'::regnamespace
-                AND relname NOT IN ('alembic_version', 'area', 'audit_chain', 'bag_type')
+                AND relname NOT IN ('alembic_version', 'area', 'audit_chain', 'bag_type', 'server_key')
         LOOP
             EXECUTE format('DELETE FROM %s', filled);
         END LOOP;

@@ -228,6 +228,44 @@ class History:
         )
         self._run("UPDATE bill SET status = :status WHERE bill_no = :bill_no", status=status, bill_no=bill_no)
 
+    def edit_bill(self, bill_no: str, *, at: datetime, destination: str, capacity: int) -> None:
+        """Change what a bill says of itself, and keep what it said."""
+        self._run(
+            "INSERT INTO bill_version"
+            " (bill_id, version, capacity, destination, vehicle, description, valid_until, closed_by)"
+            " SELECT bill_id, version, capacity, destination, vehicle, description, :at, :by"
+            " FROM bill WHERE bill_no = :bill_no",
+            bill_no=bill_no,
+            at=at,
+            by=uuid7(),
+        )
+        self._run(
+            "UPDATE bill SET destination = :destination, capacity = :capacity, version = version + 1"
+            " WHERE bill_no = :bill_no",
+            bill_no=bill_no,
+            destination=destination,
+            capacity=capacity,
+        )
+
+    def detach(self, sack: str, *, at: datetime) -> None:
+        """Take a sack off its bill by hand."""
+        self._end_entries("bag.code = :sack", at=at, sack=sack)
+
+    def delete_bill(self, bill_no: str, *, at: datetime) -> None:
+        """Delete a bill and free its sacks."""
+        self._end_entries("bill_no = :bill_no", at=at, bill_no=bill_no)
+        self._run(
+            "UPDATE bill_state SET valid_until = greatest(valid_from, :at) FROM bill"
+            " WHERE bill.bill_id = bill_state.bill_id AND bill_no = :bill_no AND valid_until IS NULL",
+            bill_no=bill_no,
+            at=at,
+        )
+        self._run(
+            "UPDATE bill SET deleted_at = :at, deleted_by = created_by WHERE bill_no = :bill_no",
+            bill_no=bill_no,
+            at=at,
+        )
+
     def load(self, sack: str, bill_no: str, *, at: datetime, **more: Any) -> None:
         """Put a sack on a bill by a bill scan."""
         entry_id = self.scan("bill", sack, bill_no, at=at, **more)
@@ -274,6 +312,16 @@ class History:
                 "capacity": self._capacity if is_parent else None,
                 "child_weight_g": CHILD_WEIGHT_G if is_parent else None,
             },
+        )
+
+    def _end_entries(self, which: str, *, at: datetime, **named: str) -> None:
+        self._run(
+            "UPDATE bill_sack SET valid_until = greatest(valid_from, :at), closed_by = :by FROM bag, bill"  # noqa: S608
+            " WHERE bag.bag_id = bill_sack.parent_id AND bill.bill_id = bill_sack.bill_id AND valid_until IS NULL"
+            f" AND {which}",
+            at=at,
+            by=uuid7(),
+            **named,
         )
 
     def _knows(self, code: str) -> bool:

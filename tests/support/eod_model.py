@@ -13,6 +13,9 @@ from tests.support.eod_history import CHILD_WEIGHT_G, History
 AREAS = ("akola", "jaipur", "ranchi")
 BILLERS = ("asha", "ravi")
 RETURN_NO = "RTN-20260301-0001"
+DESTINATIONS = ("Agra", "Delhi", "Pune")
+OPEN_BILLS_KEPT = 3
+"""Fewer are not deleted, so that there is something to load."""
 CAPACITY = 5
 """Of a sack: small, so that many fill up."""
 
@@ -32,7 +35,9 @@ class Event:
     outcome
         Of the scan.
     left
-        The bill that a returned sack left.
+        The bill that a sack left that was returned or taken off.
+    capacity
+        Of the bill, when it says one.
     """
 
     verb: str
@@ -43,6 +48,7 @@ class Event:
     by: str = ""
     outcome: str = "applied"
     left: str = ""
+    capacity: int = 0
 
     @property
     def kind(self) -> str | None:
@@ -62,8 +68,9 @@ class Warehouse:
     on_bill: dict[str, str] = field(default_factory=dict)
     status: dict[str, str] = field(default_factory=dict)
     opened: dict[str, Event] = field(default_factory=dict)
+    said: dict[str, tuple[str, int]] = field(default_factory=dict)
 
-    def apply(self, event: Event) -> None:
+    def apply(self, event: Event) -> None:  # noqa: C901 - a case for each verb
         """Do an event."""
         subject, target = event.subject, event.target
         match event.verb:
@@ -78,13 +85,22 @@ class Warehouse:
             case "open_bill":
                 self.status[subject] = "new"
                 self.opened[subject] = event
+                self.said[subject] = (target, event.capacity)
+            case "edit":
+                self.said[subject] = (target, event.capacity)
             case "load":
                 self.on_bill[subject] = target
                 self.status[target] = "processing"
-            case "take_back":
+            case "take_back" | "detach":
                 self.on_bill.pop(subject, None)
             case "complete":
                 self.status[subject] = "completed"
+            case "reopen":
+                self.status[subject] = "processing"
+            case "delete":
+                for known in (self.status, self.opened, self.said):
+                    known.pop(subject)
+                self.on_bill = {sack: bill for sack, bill in self.on_bill.items() if bill != subject}
 
     def _know(self, sack: str, area: str) -> None:
         if sack not in self.sacks:
@@ -125,13 +141,19 @@ class Chance:
         number = f"{self._number:05d}"
         open_bills = [bill for bill, status in house.status.items() if status != "completed"]
         roomy = [s for s, held in house.sacks.items() if len(held) < CAPACITY and self._takes_children(s)]
+        completed = [bill for bill, status in house.status.items() if status == "completed"]
+        detachable = [sack for sack, bill in house.on_bill.items() if bill in open_bills]
         unbilled = [sack for sack in house.sacks if sack not in house.on_bill]
         possible: list[tuple[int, bool, Callable[[], Event]]] = [
             (2, True, lambda: Event("register", at, area, f"SB{number}", by=f"{area}-gun")),
             (1, True, lambda: Event("put", at, area, f"C{number}", f"SB{number}", by=f"{area}-gun")),
             (9, bool(roomy), lambda: Event("put", at, area, f"C{number}", pick(roomy[-4:]), by=f"{area}-gun")),
             (1, bool(house.inside), lambda: Event("take_out", at, area, pick(list(house.inside)))),
-            (1, True, lambda: Event("open_bill", at, area, f"B-{number}", by=pick(BILLERS))),
+            (1, True, lambda: self._say("open_bill", at, area, f"B-{number}", by=pick(BILLERS))),
+            (1, bool(open_bills), lambda: self._say("edit", at, area, pick(open_bills))),
+            (1, bool(detachable), lambda: self._detach(at, area, pick(detachable))),
+            (1, bool(completed), lambda: Event("reopen", at, area, pick(completed))),
+            (1, len(open_bills) > OPEN_BILLS_KEPT, lambda: Event("delete", at, area, pick(open_bills))),
             (3, bool(open_bills and unbilled), lambda: self._load(at, area, pick(unbilled), pick(open_bills))),
             (1, bool(house.on_bill), lambda: self._take_back(at, area, pick(list(house.on_bill)))),
             (1, bool(open_bills), lambda: Event("complete", at, area, pick(open_bills))),
@@ -144,6 +166,13 @@ class Chance:
     def _takes_children(self, sack: str) -> bool:
         bill = self._warehouse.on_bill.get(sack)
         return bill is None or self._warehouse.status[bill] != "completed"
+
+    def _say(self, verb: str, at: datetime, area: str, bill: str, by: str = "") -> Event:
+        capacity = self._random.randrange(100, 501)
+        return Event(verb, at, area, bill, self._random.choice(DESTINATIONS), by=by, capacity=capacity)
+
+    def _detach(self, at: datetime, area: str, sack: str) -> Event:
+        return Event("detach", at, area, sack, left=self._warehouse.on_bill[sack])
 
     def _load(self, at: datetime, area: str, sack: str, bill: str) -> Event:
         by_hand = self._random.random() < 0.2
@@ -158,7 +187,7 @@ class Chance:
         return Event("refuse", at, area, code, "SB99999", by=f"{area}-gun", outcome=outcome)
 
 
-def write_events(history: History, events: Iterable[Event]) -> None:
+def write_events(history: History, events: Iterable[Event]) -> None:  # noqa: C901, PLR0912 - a case for each verb
     """Write events to the tables."""
     for event in events:
         actor: dict[str, Any] = {"device": event.by} if event.by else {"person": BILLERS[0]}
@@ -170,7 +199,22 @@ def write_events(history: History, events: Iterable[Event]) -> None:
             case "take_out":
                 history.take_out(event.subject, at=event.at)
             case "open_bill":
-                history.open_bill(event.subject, event.area, at=event.at, by=event.by, capacity=500)
+                history.open_bill(
+                    event.subject,
+                    event.area,
+                    at=event.at,
+                    by=event.by,
+                    capacity=event.capacity,
+                    destination=event.target,
+                )
+            case "edit":
+                history.edit_bill(event.subject, at=event.at, destination=event.target, capacity=event.capacity)
+            case "detach":
+                history.detach(event.subject, at=event.at)
+            case "delete":
+                history.delete_bill(event.subject, at=event.at)
+            case "reopen":
+                history.turn_bill(event.subject, "processing", at=event.at)
             case "load":
                 history.load(event.subject, event.target, at=event.at, **actor)
             case "take_back":
@@ -184,6 +228,7 @@ def write_events(history: History, events: Iterable[Event]) -> None:
 def expect(events: Iterable[Event], start: datetime, end: datetime, zone: str, area: str | None) -> dict[str, Any]:
     """Tell what the summary of a window must say, gaps left out."""
     house = Warehouse()
+    happened: list[Event] = []
     today: list[Event] = []
     registered: Counter[str] = Counter()
     for event in events:
@@ -191,6 +236,7 @@ def expect(events: Iterable[Event], start: datetime, end: datetime, zone: str, a
             break
         sacks_before = len(house.sacks)
         house.apply(event)
+        happened.append(event)
         if event.at >= start:
             today.append(event)
             registered[event.area] += len(house.sacks) - sacks_before
@@ -198,7 +244,7 @@ def expect(events: Iterable[Event], start: datetime, end: datetime, zone: str, a
     def counts(place: str) -> bool:
         return area in (None, place)
 
-    areas_of_bills = {bill: event.area for bill, event in house.opened.items()}
+    areas_of_bills = {event.subject: event.area for event in happened if event.verb == "open_bill"}
     scans = [
         (event, event.area if event.by else areas_of_bills[event.target]) for event in today if event.kind is not None
     ]
@@ -231,7 +277,7 @@ def _expect_scans(scans: list[tuple[Event, str]], zone: ZoneInfo) -> dict[str, A
 
 def _expect_bills(house: Warehouse, today: list[Event], counts: Callable[[str], bool]) -> dict[str, dict[str, Any]]:
     touched = {event.target for event in today if event.verb == "load"}
-    touched |= {event.subject for event in today if event.verb in {"open_bill", "complete"}}
+    touched |= {event.subject for event in today if event.verb in {"open_bill", "complete", "reopen"}}
     touched |= {bill for bill, status in house.status.items() if status != "completed"}
     touched |= {event.left for event in today if event.left}
     listed = {}
@@ -244,6 +290,8 @@ def _expect_bills(house: Warehouse, today: list[Event], counts: Callable[[str], 
             "area": opened.area,
             "created_by": opened.by,
             "created_at": opened.at.isoformat(),
+            "destination": house.said[bill][0],
+            "capacity": house.said[bill][1],
             "status": house.status[bill],
             "sacks": len(sacks),
             "children": children,

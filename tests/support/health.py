@@ -25,7 +25,7 @@ ALL_BUT_WORKERS = tuple(check.name for check in CHECKS if check.name not in {"wo
 
 
 def fill_with_everything(warehouse: Warehouse) -> None:
-    """Have sacks, children, a bill under way, a completed one, a return, refusals, a device and an admin."""
+    """Have sacks, children, bills, a return, refusals, a device and an admin; and some of it undone and deleted."""
     gun = warehouse.device()
     warehouse.person("admin")
     for bill_no in ("BILL-1", "BILL-2"):
@@ -36,10 +36,18 @@ def fill_with_everything(warehouse: Warehouse) -> None:
         filled("SB00002", 30),
         [sack("SB00003"), sack("SB00003"), child("CH1 2", "SB00003")],
         [load("SB00001", "BILL-1"), load("SB00002", "BILL-2"), load("SB00003", "BILL-2")],
-        [come_back("SB00003", return_no), load("SB00003", "BILL-1")],
+        [come_back("SB00003", return_no), load("SB00003", "BILL-1"), sack("SB00004")],
     ):
         warehouse.apply([scan._replace(device_id=gun.device_id) for scan in scans])
     warehouse.complete("BILL-2")
+    for name, arguments in (
+        ("bag.undo", {"code": "SB00001", "child": "C00001003"}),
+        ("bag.delete", {"code": "C00001003"}),
+        ("bag.relink", {"code": "C00001001", "parent_code": "SB00003"}),
+        ("bag.delete", {"code": "SB00004"}),
+    ):
+        warehouse.execute(warehouse.command(name, arguments, by=warehouse.biller))
+    warehouse.apply([sack("SB00004")._replace(device_id=gun.device_id)])
 
 
 def mirror(database: Database, redis: Redis) -> None:

@@ -1,6 +1,7 @@
 """What Hypothesis draws: a small warehouse, in which everything soon meets everything."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from hypothesis import strategies as st
 
@@ -78,3 +79,15 @@ opening_states = st.builds(
     st.tuples(*[st.sampled_from(["open", "open", "committed"])] * len(RETURNS)),
 )
 completions = st.frozensets(st.sampled_from(BILLS), max_size=2)
+deletions = st.frozensets(st.sampled_from([*SACKS, *CHILDREN]), max_size=6)
+
+
+def with_deleted(state: State, codes: frozenset[str]) -> State:
+    """Give a state in which those of these bags are deleted that hold nothing and are nowhere."""
+    bags = {
+        code: replace(
+            bag, is_deleted=code in codes and not (bag.children or bag.parent or bag.bill_no or bag.return_no)
+        )
+        for code, bag in state.bags.items()
+    }
+    return State(state.catalogue, bags, state.bills, state.returns)

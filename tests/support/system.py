@@ -29,7 +29,7 @@ from tracetrack_local.system import embedded_postgres, embedded_valkey
 from tracetrack_local.valkey import connect
 
 _START_S = 120.0
-_STOP_S = 60.0
+_STOP_S = 150.0
 _COMMAND = str(Path(sys.executable).with_name("tracetrack"))
 
 
@@ -68,9 +68,10 @@ class RunningSystem:
         return self
 
     def stop(self) -> None:
-        """Ask it to stop, as Ctrl-C does; returns when it has."""
+        """Ask it to stop, as `tracetrack stop` does; returns when it has."""
         if self._process is not None:
-            self._process.send_signal(signal.SIGINT)
+            # Not as Ctrl-C does: a run in the background has that ignored, and so has what it starts.
+            self._process.send_signal(signal.SIGTERM)
             self._process.wait(_STOP_S)
             self._process = None
 

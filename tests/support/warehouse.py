@@ -16,10 +16,18 @@ from tracetrack_common.db.session import Database, is_transient
 from tracetrack_common.domain.scans import Result, Scan
 from tracetrack_common.ids import uuid7
 from tracetrack_common.ledger import Entry
+from tracetrack_common.passwords import hash_password
 from tracetrack_scan_worker.apply import Applier
+from tracetrack_scan_worker.areas import change_area, create_area
 from tracetrack_scan_worker.attach import SackAttacher
-from tracetrack_scan_worker.bills import complete_bill, create_bill
-from tracetrack_scan_worker.goods_returns import create_return
+from tracetrack_scan_worker.bag_types import change_bag_type, create_bag_type
+from tracetrack_scan_worker.bills import complete_bill, create_bill, delete_bill, edit_bill, reopen_bill
+from tracetrack_scan_worker.deletion import delete_bag
+from tracetrack_scan_worker.detach import detach_sack
+from tracetrack_scan_worker.goods_returns import cancel_return, commit_return, create_return
+from tracetrack_scan_worker.people import PEOPLE
+from tracetrack_scan_worker.relink import relink_bag
+from tracetrack_scan_worker.undo import undo_in_bag, undo_scan
 
 PASSWORD = "correct horse battery staple"
 _AREA_CODES = {LUCKNOW: "lucknow", INDORE: "indore"}
@@ -72,7 +80,7 @@ class Device(Maker):
 @cache
 def _password_hash() -> str:
     """Hash the password once: that it takes long is its purpose."""
-    return accounts.hash_password(PASSWORD)
+    return hash_password(PASSWORD)
 
 
 class Warehouse:
@@ -137,6 +145,17 @@ class Warehouse:
         """Execute commands as the worker does."""
         executor(self.database).handle([Entry(b"0-1", encode_command(command)) for command in commands])
 
+    def insist(self, command: Command) -> None:
+        """Execute a command as a worker of its own would: again while what fails is transient."""
+        while True:
+            try:
+                self.execute(command)
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+            else:
+                return
+
     def outcome(self, command: Command) -> tuple[str, dict[str, Any]]:
         """Give a command's status and outcome."""
         row = self.row("SELECT status, outcome FROM command WHERE command_id = :id", id=command.command_id)
@@ -166,8 +185,12 @@ class Warehouse:
         return str(self._do("return.create", {"area": _AREA_CODES[area_id], "notes": None}, by)["return_no"])
 
     def commit_return(self, return_no: str) -> None:
-        """Close a return."""
+        """Close a return, empty or not."""
         self.change("UPDATE goods_return SET state = 'committed' WHERE return_no = :no", no=return_no)
+
+    def do(self, name: str, *, by: Person | None = None, **arguments: Any) -> dict[str, Any]:
+        """Have a command done, and give its outcome."""
+        return self._do(name, arguments, by)
 
     def apply(self, scans: Sequence[Scan]) -> list[Result]:
         """Apply scans as a worker does: again while what fails is transient."""
@@ -221,6 +244,21 @@ def executor(database: Database) -> CommandExecutor:
             "bill.create": create_bill,
             "bill.complete": complete_bill,
             "bill.attach": SackAttacher(Applier(database)),
+            "bill.detach": detach_sack,
+            "bill.edit": edit_bill,
+            "bill.reopen": reopen_bill,
+            "bill.delete": delete_bill,
             "return.create": create_return,
+            "scan.undo": undo_scan,
+            "bag.undo": undo_in_bag,
+            "bag.relink": relink_bag,
+            "bag.delete": delete_bag,
+            "bag_type.create": create_bag_type,
+            "bag_type.change": change_bag_type,
+            "area.create": create_area,
+            "area.change": change_area,
+            **PEOPLE,
+            "return.commit": commit_return,
+            "return.cancel": cancel_return,
         },
     )

@@ -5,7 +5,15 @@ from copy import deepcopy
 
 from hypothesis import given
 
-from tests.support.strategies import any_scan, completions, days, opening_states, state_after
+from tests.support.strategies import (
+    any_scan,
+    completions,
+    days,
+    deletions,
+    opening_states,
+    state_after,
+    with_deleted,
+)
 from tracetrack_common.domain.decide import Decisions, State, codes_of, decide
 from tracetrack_common.domain.scans import Feedback, Kind, Outcome, Scan
 
@@ -180,3 +188,44 @@ def test_every_scan_has_a_result_of_its_own_and_none_is_a_reused_identity(state:
 
     assert len(decisions.results) == len(scans)
     assert all(result.outcome is not Outcome.ID_REUSED for result in decisions.results)
+
+
+@given(opening_states, days, deletions, days)
+def test_a_deleted_bag_is_brought_back_by_an_applied_scan_of_it_and_stays_as_it_is_otherwise(
+    state: State, morning: Day, deleted: frozenset[str], afternoon: Day
+) -> None:
+    state = with_deleted(live(state, morning, frozenset()), deleted)
+    decisions = decide(afternoon, state)
+    found = {
+        code
+        for scan, result in zip(afternoon, decisions.results, strict=True)
+        if result.outcome is Outcome.APPLIED and scan.kind in {Kind.PARENT, Kind.CHILD}
+        for code in (scan.code, scan.target)
+    }
+
+    assert not set(decisions.new_bags) & set(state.bags)
+    for code, bag in state.bags.items():
+        if bag.is_deleted and code in found:
+            assert code in decisions.revived
+            assert not decisions.bags[code].is_deleted
+        else:
+            assert code not in decisions.revived
+        if bag.is_deleted and code not in found:
+            assert decisions.bags[code] == bag
+
+
+@given(opening_states, days, deletions, days)
+def test_a_batch_gives_what_its_scans_give_one_by_one_when_bags_were_deleted(
+    state: State, morning: Day, deleted: frozenset[str], afternoon: Day
+) -> None:
+    state = with_deleted(live(state, morning, frozenset()), deleted)
+
+    together = decide(afternoon, state)
+    results, alone = [], state
+    for scan in afternoon:
+        decisions = decide([scan], alone)
+        results += decisions.results
+        alone = state_after(alone, decisions)
+
+    assert together.results == results
+    assert together.bags == alone.bags

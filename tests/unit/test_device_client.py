@@ -187,14 +187,14 @@ def test_what_a_server_restored_from_a_backup_has_forgotten_is_sent_again_with_t
     gateway: FakeGateway, path: Path, wait_s: int, *, is_restarted: bool, in_backup: int
 ) -> None:
     gateway.stopped = frozenset({"CH00007"})
-    gun = make_gun(gateway, path, batch=4, wait_s=wait_s)
+    gun = make_gun(gateway, path, batch=4, wait_s=wait_s, resend_after_s=600.0)
     recorded = record(gun, 12)
     wrong = gun.record("child", "", parent_code="SB00001")
     assert gun.deliver(PATIENCE_S)
     gateway.restore_backup(in_backup)
     if is_restarted:
         gun.close()
-        gun = make_gun(gateway, path, batch=4, wait_s=wait_s)
+        gun = make_gun(gateway, path, batch=4, wait_s=wait_s, resend_after_s=600.0)
     with gun:
         recorded.append(gun.record("parent", "SB00001"))
         assert gun.deliver(PATIENCE_S)

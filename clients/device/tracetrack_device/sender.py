@@ -129,8 +129,7 @@ class Sender:
         self._send_again_what_did_not_arrive()
         records = self._journal.list_numbered(State.WAITING, after=self._sent_through, limit=self._batch)
         if records:
-            if self._send(records) is not None:
-                self._sent_through = records[-1].position
+            self._send(records)
             return 0.0
         unheard = self._journal.list_numbered(State.ARRIVED, limit=self._batch)
         if unheard and self._send(unheard) != 0:
@@ -153,6 +152,7 @@ class Sender:
                 self._batch = len(records) // 2
                 return None
             answer = Answer(refused={records[0].scan_id: _WRONG_SIZE})
+        self._sent_through = max(self._sent_through, records[-1].position)
         answers: list[tuple[str, State, Mapping[str, Any] | None]] = [
             (scan_id, State.REFUSED, {"detail": detail}) for scan_id, detail in answer.refused.items()
         ]

@@ -228,6 +228,26 @@ def discard_failed(
     _resolve(failed_ids, take_all=take_all, filters=_given(queue=queue, reason=reason), because=because)
 
 
+@cli.group()
+def users() -> None:
+    """Look after who can log in, where nobody can."""
+
+
+@users.command("add-admin")
+@click.argument("name")
+@click.option("--email", help="Where a forgotten password's link goes.")
+@click.option("--generate", is_flag=True, help="Make a password up and print it, instead of asking for one.")
+def add_admin(name: str, *, email: str | None, generate: bool) -> None:
+    """Make an admin; the password is asked for, or read from standard input's first line."""
+
+    def run(settings: Settings, console: SteadyConsole) -> int:
+        from tracetrack_local.users import make_admin  # noqa: PLC0415 - the other commands answer faster without it
+
+        return make_admin(settings, console, name, email=email, generate=generate)
+
+    _finish(run)
+
+
 def main() -> None:
     """Run the command; what `pyproject.toml` installs as `tracetrack`."""
     cli(prog_name="tracetrack")

@@ -1,28 +1,25 @@
-"""Accounts: tokens, passwords, and the rows of users, sessions and devices."""
+"""Accounts: tokens, and the rows of users, sessions and devices."""
 
 import hashlib
 import secrets
 from datetime import datetime, timedelta
 from typing import Any
 
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import Connection, Row, text
 
 TOKEN_BYTES = 32
 """256 bits: a token cannot be guessed, so a plain SHA-256 of it is safe to store."""
 SESSION_HOURS = 12
 
-_HASHER = PasswordHasher()
-_HASH_OF_NOBODY = _HASHER.hash(secrets.token_urlsafe(TOKEN_BYTES))
-
 _INSERT_USER = text(
-    "INSERT INTO app_user (username, role, area_id, password_hash)"
-    " VALUES (:username, :role, (SELECT area_id FROM area WHERE code = :area), :password_hash) RETURNING user_id"
+    "INSERT INTO app_user (username, email, role, area_id, password_hash)"
+    " VALUES (:username, :email, :role, (SELECT area_id FROM area WHERE code = :area), :password_hash)"
+    " ON CONFLICT DO NOTHING RETURNING user_id"
 )
 _HAS_ADMIN = text("SELECT EXISTS (SELECT FROM app_user WHERE role = 'admin' AND disabled_at IS NULL)")
 _SELECT_USER = text(
-    "SELECT user_id, username, role, app_user.area_id, area.code AS area, password_hash, disabled_at"
+    "SELECT user_id, username, email, role, app_user.area_id, area.code AS area, password_hash,"
+    " app_user.created_at, disabled_at, totp_salt, totp_pending_salt"
     " FROM app_user LEFT JOIN area USING (area_id) WHERE lower(username) = lower(:username)"
 )
 _INSERT_DEVICE = text(
@@ -41,23 +38,8 @@ def hash_token(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-def hash_password(password: str) -> str:
-    """Give what is stored of a password: Argon2id with its salt."""
-    return _HASHER.hash(password)
-
-
-def verify_password(password: str, user: Row[Any] | None) -> bool:
-    """Check a password; takes as long for a user that is not there or is disabled."""
-    password_hash = user.password_hash if user is not None and user.disabled_at is None else _HASH_OF_NOBODY
-    try:
-        _HASHER.verify(password_hash, password)
-    except (VerificationError, InvalidHashError):
-        return False
-    return password_hash != _HASH_OF_NOBODY
-
-
 def find_user(connection: Connection, username: str) -> Row[Any] | None:
-    """Give the user with this name in any case: user_id, username, role, area_id, area, password_hash, disabled_at."""
+    """Give the user with this name in any case: every column that the gateway reads of one, and `area` (its code)."""
     return connection.execute(_SELECT_USER, {"username": username}).one_or_none()
 
 
@@ -66,16 +48,25 @@ def has_admin(connection: Connection) -> bool:
     return bool(connection.scalar(_HAS_ADMIN))
 
 
-def insert_user(connection: Connection, *, username: str, role: str, password: str, area: str | None = None) -> int:
+def insert_user(
+    connection: Connection,
+    *,
+    username: str,
+    role: str,
+    password_hash: str,
+    email: str | None = None,
+    area: str | None = None,
+) -> int | None:
     """Create a user.
 
     Returns
     -------
-    int
-        The user's key.
+    int or None
+        The user's key; None when the name, or the e-mail address of somebody who can log in, is taken.
     """
-    values = {"username": username, "role": role, "area": area, "password_hash": hash_password(password)}
-    return int(connection.execute(_INSERT_USER, values).scalar_one())
+    values = {"username": username, "email": email, "role": role, "area": area, "password_hash": password_hash}
+    user_id: int | None = connection.scalar(_INSERT_USER, values)
+    return user_id
 
 
 def insert_device(connection: Connection, *, name: str, area: str, token_sha256: bytes) -> Row[Any] | None:

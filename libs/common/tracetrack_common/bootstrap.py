@@ -14,6 +14,7 @@ from tracetrack_common import accounts, audit
 from tracetrack_common.credentials import mirror_all
 from tracetrack_common.db.session import Database
 from tracetrack_common.log import configure_logging, get_logger
+from tracetrack_common.passwords import hash_password
 from tracetrack_common.redis_client import connect_worker
 from tracetrack_common.settings import Settings
 
@@ -72,7 +73,9 @@ def first_start(
         with database.transaction() as connection:
             if accounts.has_admin(connection):
                 return None
-            user_id = accounts.insert_user(connection, username=_ADMIN, role="admin", password=password)
+            user_id = accounts.insert_user(
+                connection, username=_ADMIN, role="admin", password_hash=hash_password(password)
+            )
             device = accounts.insert_device(
                 connection, name=_DEVICE, area=_AREA, token_sha256=accounts.hash_token(token)
             )

@@ -7,23 +7,34 @@ from typing import Any, Literal, cast
 
 import orjson
 from redis import Redis
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, TextClause, text
 
 MIRROR_KEY = "tt:credentials"
 """Hash: a token's SHA-256 in hexadecimal, to whom it stands for."""
 COMPLETE_FIELD = "complete"
 """Field of the mirror that is there once it holds everything; a missing token then is an unknown token."""
 
-_SELECT_ALL = text(
+_DEVICES = (
     "SELECT token_sha256, 'device' AS kind, device_id AS id, device.name, 'device' AS role, area_id, area.code AS area,"
     " CAST(NULL AS timestamptz) AS expires_at"
     " FROM device JOIN area USING (area_id) WHERE revoked_at IS NULL"
-    " UNION ALL"
-    " SELECT token_sha256, 'user', user_id, username, role, app_user.area_id, area.code, expires_at"
-    " FROM user_session JOIN app_user USING (user_id) LEFT JOIN area USING (area_id)"
+)
+_SESSIONS = (
+    "SELECT token_sha256, 'user' AS kind, user_id AS id, username AS name, role, app_user.area_id, area.code AS area,"
+    " expires_at FROM user_session JOIN app_user USING (user_id) LEFT JOIN area USING (area_id)"
     " WHERE ended_at IS NULL AND disabled_at IS NULL AND expires_at > now()"
 )
+_SELECT_ALL = text(f"{_DEVICES} UNION ALL {_SESSIONS}")
 _SELECT_ONE = text(f"SELECT * FROM ({_SELECT_ALL.text}) AS everyone WHERE token_sha256 = :token_sha256")  # noqa: S608
+_SELECT_OF = {"device": text(f"{_DEVICES} AND device_id = :id"), "user": text(f"{_SESSIONS} AND user_id = :id")}
+_SELECT_TOKENS = {
+    "device": text("SELECT token_sha256 FROM device WHERE device_id = :id"),
+    "user": text("SELECT token_sha256 FROM user_session WHERE user_id = :id AND expires_at > now()"),
+}
+_LOCK_OWNER = {
+    "device": text("SELECT FROM device WHERE device_id = :id FOR UPDATE"),
+    "user": text("SELECT FROM app_user WHERE user_id = :id FOR UPDATE"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,19 +85,34 @@ def decode_principal(value: bytes) -> Principal:
     return Principal(**orjson.loads(value))
 
 
-def mirror_one(redis: Redis, token_sha256: str, principal: Principal) -> None:
-    """Put one credential in the mirror.
+def mirror_owner(redis: Redis, connection: Connection, kind: Literal["device", "user"], key: int) -> None:
+    """Make the mirror say of one user's sessions, or of one device, what Postgres says now.
 
     Parameters
     ----------
     redis
         A worker's client.
-    token_sha256
-        Hexadecimal.
-    principal
-        Whom it stands for.
+    connection
+        Inside a transaction of its own, after the commit of what was changed; the owner's row is locked, so that of two
+        changes at once the later one is what stays.
+    kind, key
+        Whose.
     """
-    redis.hset(MIRROR_KEY, token_sha256, encode_principal(principal))
+    owner = {"id": key}
+    connection.execute(_LOCK_OWNER[kind], owner)
+    wanted = _entries(connection, _SELECT_OF[kind], owner)
+    pipeline = redis.pipeline(transaction=True)
+    tokens = [bytes(token).hex() for token in connection.scalars(_SELECT_TOKENS[kind], owner)]
+    if gone := [token for token in tokens if token.encode() not in wanted]:
+        pipeline.hdel(MIRROR_KEY, *gone)
+    if wanted:
+        pipeline.hset(MIRROR_KEY, items=[part for entry in wanted.items() for part in entry])
+    pipeline.execute()
+
+
+def forget_token(redis: Redis, token_sha256: str) -> None:
+    """Take a token out of the mirror whose row holds another now; hexadecimal."""
+    redis.hdel(MIRROR_KEY, token_sha256)
 
 
 def mirror_all(redis: Redis, connection: Connection) -> int:
@@ -183,9 +209,13 @@ def _has_ended(value: bytes, now: datetime) -> bool:
 
 def _wanted_entries(connection: Connection) -> dict[bytes, bytes]:
     """Give the mirror as it should be."""
+    return _entries(connection, _SELECT_ALL, {})
+
+
+def _entries(connection: Connection, statement: TextClause, values: Mapping[str, Any]) -> dict[bytes, bytes]:
     return {
         bytes(row.token_sha256).hex().encode(): encode_principal(_principal_of(row._asdict()))
-        for row in connection.execute(_SELECT_ALL)
+        for row in connection.execute(statement, values)
     }
 
 

@@ -41,6 +41,14 @@ class MalformedBodyError(InvalidInputError):
     title = "The body cannot be read"
 
 
+class NotAcceptableError(TraceTrackError):
+    """The request accepts no media type that this route gives."""
+
+    code = "not_acceptable"
+    status = 406
+    title = "No media type that is asked for is given here"
+
+
 class TooLargeError(TraceTrackError):
     """The body is larger than this route takes."""
 
@@ -65,6 +73,13 @@ class UnauthorizedError(TraceTrackError):
     title = "A valid token is needed"
 
 
+class TotpRequiredError(UnauthorizedError):
+    """The password is right, and a second factor is needed besides."""
+
+    code = "totp_required"
+    title = "A second factor is needed"
+
+
 class ForbiddenError(TraceTrackError):
     """The token's owner may not do this."""
 
@@ -87,6 +102,14 @@ class ConflictError(TraceTrackError):
     code = "conflict"
     status = 409
     title = "Not possible now"
+
+
+class PreconditionFailedError(TraceTrackError):
+    """The thing was changed since the caller looked at it; nothing was written."""
+
+    code = "precondition_failed"
+    status = 412
+    title = "It was changed meanwhile"
 
 
 class IdReusedError(TraceTrackError):
@@ -133,6 +156,7 @@ BY_CODE: Mapping[str, type[TraceTrackError]] = {
         ConflictError,
         IdReusedError,
         UnauthorizedError,
+        PreconditionFailedError,
     )
 }
 """The errors that a worker may answer a command with, by the code that travels."""

@@ -42,10 +42,14 @@ class Settings(BaseSettings):
     gateway_host: str = "127.0.0.1"
     gateway_port: int = Field(default=8080, ge=1, le=65535)
     gateway_url: str | None = Field(default=None, description="the address people and devices use, when it differs")
+    trusted_proxies: str | None = Field(
+        default=None, description="addresses of proxies in front, with commas: those say who calls (X-Forwarded-For)"
+    )
     flower_port: int = Field(default=5555, ge=1, le=65535)
     max_body_bytes: int = Field(default=2 * 1024 * 1024, ge=1024, description="largest request body")
     reply_timeout_s: float = Field(default=10.0, gt=0, description="how long a person's command is waited for")
     credential_ttl_s: float = Field(default=2.0, ge=0, le=5, description="how long a process trusts a looked-up token")
+    session_idle_s: float = Field(default=1_800, gt=0, description="a session unused for so long has ended")
 
     db_pool_size: int = Field(default=5, ge=1, description="connections each process keeps")
     db_max_overflow: int = Field(default=5, ge=0, description="connections it may open beyond those")

@@ -25,10 +25,28 @@ class Action(Enum):
     MANAGE_DEVICES = auto()
     READ_FAILED_WORK = auto()
     RESOLVE_FAILED_WORK = auto()
+    UNDO_SCANS = auto()
+    RELINK_BAGS = auto()
+    DELETE_BAGS = auto()
+    READ_CATALOGUE = auto()
+    CHANGE_CATALOGUE = auto()
+    WATCH = auto()
+    LOG_IN = auto()
+    RESET_PASSWORD = auto()
+    KEEP_OWN_ACCOUNT = auto()
+    KEEP_OWN_SECOND_FACTOR = auto()
+    MANAGE_USERS = auto()
+    DELETE_BILLS = auto()
     READ_AUDIT = auto()
     USE_NOTIFICATIONS = auto()
 
 
+NOBODY = "nobody"
+"""Whoever has no token."""
+ROLES = (NOBODY, "device", "dispatcher", "biller", "operator", "admin")
+
+_ANYBODY = frozenset(ROLES)
+_PEOPLE = frozenset({"dispatcher", "biller", "operator", "admin"})
 _BUSINESS = frozenset({"device", "dispatcher", "biller", "admin"})
 _BILLERS = frozenset({"biller", "admin"})
 _OPERATORS = frozenset({"operator", "admin"})
@@ -45,10 +63,22 @@ PERMISSIONS: Mapping[Action, frozenset[str]] = {
     Action.READ_EOD: frozenset({"dispatcher", "biller", "admin"}),
     Action.RUN_EOD: _BILLERS,
     Action.READ_STATS: frozenset({"biller", "operator", "admin"}),
-    Action.READ_COMMANDS: frozenset({"dispatcher", "biller", "operator", "admin"}),
+    Action.READ_COMMANDS: frozenset({"device", "dispatcher", "biller", "operator", "admin"}),
     Action.MANAGE_DEVICES: frozenset({"admin"}),
     Action.READ_FAILED_WORK: _OPERATORS,
     Action.RESOLVE_FAILED_WORK: _OPERATORS,
+    Action.UNDO_SCANS: _BUSINESS,
+    Action.RELINK_BAGS: _BILLERS,
+    Action.DELETE_BAGS: frozenset({"admin"}),
+    Action.READ_CATALOGUE: _BUSINESS,
+    Action.CHANGE_CATALOGUE: frozenset({"admin"}),
+    Action.WATCH: _ANYBODY,
+    Action.LOG_IN: _ANYBODY,
+    Action.RESET_PASSWORD: _ANYBODY,
+    Action.KEEP_OWN_ACCOUNT: _PEOPLE,
+    Action.KEEP_OWN_SECOND_FACTOR: frozenset({"admin"}),
+    Action.MANAGE_USERS: frozenset({"admin"}),
+    Action.DELETE_BILLS: frozenset({"admin"}),
     Action.READ_AUDIT: frozenset({"admin"}),
     Action.USE_NOTIFICATIONS: frozenset({"dispatcher", "biller", "operator", "admin"}),
 }

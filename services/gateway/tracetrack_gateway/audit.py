@@ -1,12 +1,12 @@
 """The audit log as admins search it (docs/audit.md)."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, NamedTuple, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from sqlalchemy import text
 
-from tracetrack_common.errors import InvalidInputError
+from tracetrack_gateway.cursors import invalid_cursor, parts_of, read_number, read_time, write_time
 from tracetrack_gateway.models import Page
 from tracetrack_gateway.snapshots import Snapshots
 
@@ -84,21 +84,15 @@ class Cursor(NamedTuple):
             It is not a cursor.
         """
         try:
-            micros, chain, seq = (int(part) for part in written.split("-"))
-            seconds, rest = divmod(micros, 1_000_000)
-            at = datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest)
-            # Outside of these no row can be, and Postgres would refuse them.
-            cursor = cls(at, min(max(chain, 0), 2**15 - 1), min(max(seq, 0), 2**63 - 1))
-        except (ValueError, OverflowError, OSError):
-            detail = [{"field": "cursor", "detail": "give the next_cursor of the page before"}]
-            raise InvalidInputError("This cursor is not one of ours.", errors=detail) from None
-        return cursor
+            at, chain, seq = parts_of(written, 3)
+            return cls(read_time(at), read_number(chain, most=2**15 - 1), read_number(seq, most=2**63 - 1))
+        except (ValueError, OverflowError):
+            raise invalid_cursor() from None
 
     @classmethod
     def write(cls, row: Any) -> str:
         """Write the place of a row as it travels."""
-        micros = int(row.at.timestamp()) * 1_000_000 + row.at.microsecond
-        return f"{micros}-{row.chain}-{row.seq}"
+        return f"{write_time(row.at)}.{row.chain}.{row.seq}"
 
 
 class AuditReader:

@@ -1,6 +1,7 @@
 """Authentication: from a bearer token to whom it stands for, with Redis alone when its mirror is complete."""
 
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import cast
 
@@ -8,6 +9,7 @@ from redis import asyncio as aioredis
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
+from tracetrack_common import last_seen
 from tracetrack_common.accounts import hash_token
 from tracetrack_common.credentials import COMPLETE_FIELD, MIRROR_KEY, Principal, decode_principal, find_principal
 from tracetrack_common.errors import UnauthorizedError, UnavailableError
@@ -15,6 +17,14 @@ from tracetrack_gateway.snapshots import Snapshots
 
 _CACHE_MOST = 10_000
 _TOKEN_MAX_CHARS = 200
+
+
+def digest_token(authorization: str | None) -> bytes | None:
+    """Give the SHA-256 of the bearer token in an `Authorization` header; None where there is none of a right form."""
+    scheme, _, token = (authorization or "").partition(" ")
+    if scheme.lower() != "bearer" or not token or len(token) > _TOKEN_MAX_CHARS:
+        return None
+    return hash_token(token.strip())
 
 
 class Authenticator:
@@ -28,12 +38,15 @@ class Authenticator:
         Postgres is asked when the mirror is not complete.
     ttl_s
         How long this process trusts what it looked up; a revoked token works for at most so long.
+    idle_s
+        When a session that is not used has ended.
     """
 
-    def __init__(self, redis: aioredis.Redis, snapshots: Snapshots, *, ttl_s: float) -> None:
+    def __init__(self, redis: aioredis.Redis, snapshots: Snapshots, *, ttl_s: float, idle_s: float) -> None:
         self._redis = redis
         self._snapshots = snapshots
         self._ttl_s = ttl_s
+        self._idle_s = idle_s
         self._cache: dict[bytes, tuple[Principal, float]] = {}
 
     async def authenticate(self, authorization: str | None) -> Principal:
@@ -46,12 +59,9 @@ class Authenticator:
         UnavailableError
             It could not be looked up.
         """
-        scheme, _, token = (authorization or "").partition(" ")
-        if scheme.lower() != "bearer" or not token:
+        digest = digest_token(authorization)
+        if digest is None:
             raise UnauthorizedError("Send your token in the header Authorization: Bearer <token>.")
-        if len(token) > _TOKEN_MAX_CHARS:
-            raise UnauthorizedError("This token is not valid; it was revoked, has ended or never existed.")
-        digest = hash_token(token.strip())
         cached = self._cache.get(digest)
         if cached is not None and cached[1] > time.monotonic():
             principal: Principal | None = cached[0]
@@ -63,10 +73,12 @@ class Authenticator:
 
     async def _look_up(self, digest: bytes) -> Principal | None:
         self._cache.pop(digest, None)
+        token = digest.hex()
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.hmget(MIRROR_KEY, [token, COMPLETE_FIELD])
+        pipeline.hget(last_seen.KEY, token)
         try:
-            value, complete = cast(
-                "list[bytes | None]", await self._redis.hmget(MIRROR_KEY, [digest.hex(), COMPLETE_FIELD])
-            )
+            (value, complete), seen = cast("tuple[list[bytes | None], bytes | None]", await pipeline.execute())
         except (RedisError, OSError) as error:
             raise UnavailableError("Tokens cannot be looked up; nothing was accepted, send it again.") from error
         if value is not None:
@@ -75,11 +87,28 @@ class Authenticator:
             principal = None
         else:
             principal = await self._ask_database(digest)
+        if principal is not None and not await self._is_in_use(principal, token, seen):
+            principal = None
         if principal is not None and self._ttl_s > 0:
             if len(self._cache) >= _CACHE_MOST:
                 self._cache.clear()
             self._cache[digest] = (principal, time.monotonic() + self._ttl_s)
         return principal
+
+    async def _is_in_use(self, principal: Principal, token: str, seen: bytes | None) -> bool:
+        """Tell whether a credential was not idle for too long, and note that it is used now, to the minute.
+
+        Where Redis was emptied nobody knows when it was last used, and that counts as now: the session still ends by
+        its absolute limit.
+        """
+        now = int(time.time())
+        idle_s = 0 if seen is None else now - int(seen)
+        if principal.kind == "user" and idle_s > self._idle_s:
+            return False
+        if seen is None or idle_s >= min(last_seen.GRAIN_S, self._idle_s / 4):
+            with suppress(RedisError, OSError):  # a full Redis still lets people read
+                await self._redis.hset(last_seen.KEY, token, str(now))
+        return True
 
     async def _ask_database(self, digest: bytes) -> Principal | None:
         try:

@@ -10,7 +10,6 @@ import random
 import time
 from collections import deque
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +20,7 @@ from tracetrack_common.errors import OverloadedError
 from tracetrack_common.ledger import LedgerKeys, LedgerState, queue_state_commands, read_queue_state
 from tracetrack_common.log import get_logger
 from tracetrack_common.settings import Settings
+from tracetrack_gateway.background import end
 
 log = get_logger(__name__)
 
@@ -96,9 +96,7 @@ class Backpressure:
     async def stop(self) -> None:
         """End looking."""
         if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await end(self._task)
 
     def admit(self, scans: int) -> None:
         """Let scans pass when there is room for them.

@@ -6,7 +6,7 @@ from typing import Any
 
 from tracetrack_common.contracts import Command, Origin, encode_command
 from tracetrack_common.credentials import Principal
-from tracetrack_common.errors import BY_CODE, TraceTrackError
+from tracetrack_common.errors import BY_CODE, TraceTrackError, UnavailableError
 from tracetrack_common.ids import uuid7
 from tracetrack_gateway.accept import LedgerWriter
 from tracetrack_gateway.replies import ReplyListener
@@ -95,6 +95,19 @@ class Commander:
         if reply["status"] != "done":
             raise refusal_of(reply["outcome"])
         return Answer(command.command_id, reply["outcome"])
+
+
+def settled(answer: Answer) -> dict[str, Any]:
+    """Give an outcome that somebody must have at once: a token whose writing is not known to be done is never shown.
+
+    Raises
+    ------
+    UnavailableError
+        It is not known yet.
+    """
+    if answer.outcome is None:
+        raise UnavailableError("The workers do not answer; try again.")
+    return dict(answer.outcome)
 
 
 def refusal_of(outcome: Mapping[str, Any]) -> TraceTrackError:

@@ -10,9 +10,10 @@ from sqlalchemy import Row
 from tracetrack_common.contracts import UnreadableEntryError, decode_command, decode_submissions
 from tracetrack_common.credentials import Principal
 from tracetrack_common.domain.scans import Scan
-from tracetrack_common.errors import InvalidInputError, NotFoundError
+from tracetrack_common.errors import NotFoundError
 from tracetrack_common.failed_work import MAIL, REPLAYED_BY
 from tracetrack_gateway import storage
+from tracetrack_gateway.cursors import invalid_cursor
 from tracetrack_gateway.models import Page
 from tracetrack_gateway.snapshots import Snapshots
 
@@ -130,8 +131,7 @@ class Cursor(NamedTuple):
             seconds, rest = divmod(int(micros), 1_000_000)
             return cls(datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest), UUID(failed_id))
         except (ValueError, OverflowError, OSError):
-            detail = [{"field": "cursor", "detail": "give the next_cursor of the page before"}]
-            raise InvalidInputError("This cursor is not one of ours.", errors=detail) from None
+            raise invalid_cursor() from None
 
     def write(self) -> str:
         """Write it as it travels."""

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.types import ASGIApp
 
 from tracetrack_common.celery_app import build_publisher
@@ -14,34 +14,56 @@ from tracetrack_common.redis_client import connect_gateway, connect_listener
 from tracetrack_common.settings import Settings
 from tracetrack_gateway import openapi, problems
 from tracetrack_gateway.accept import LedgerWriter, ScanAcceptor
+from tracetrack_gateway.accounts import Accounts
+from tracetrack_gateway.areas import AreaReader
 from tracetrack_gateway.audit import AuditReader
 from tracetrack_gateway.authentication import Authenticator
 from tracetrack_gateway.backpressure import Backpressure
+from tracetrack_gateway.bag_types import BagTypeReader
+from tracetrack_gateway.bags import BagSearch
+from tracetrack_gateway.bills import BillReader
 from tracetrack_gateway.commands import Commander
+from tracetrack_gateway.csv_lists import CsvLists
 from tracetrack_gateway.delivery import DeliveryReader
+from tracetrack_gateway.devices import Devices
 from tracetrack_gateway.failed_work import FailedWorkReader
 from tracetrack_gateway.gateway import Gateway
+from tracetrack_gateway.goods_returns import ReturnReader
 from tracetrack_gateway.handlers import (
+    areas,
     audit,
+    bag_types,
     bags,
     bills,
+    commands,
     delivery,
+    devices,
     eod,
     failed_work,
     goods_returns,
+    moves,
     notifications,
     operations,
-    people,
+    own_account,
+    password_resets,
     scans,
+    sessions,
+    users,
 )
+from tracetrack_gateway.hashing import Hashing
+from tracetrack_gateway.history import BagHistory
 from tracetrack_gateway.hot_path import HotPath
 from tracetrack_gateway.login import Login
+from tracetrack_gateway.login_guard import LoginGuard
 from tracetrack_gateway.metrics import Metrics
 from tracetrack_gateway.middleware import RequestFrame
 from tracetrack_gateway.notifications import NotificationReader
 from tracetrack_gateway.operations import Operations
+from tracetrack_gateway.people import PeopleReader
 from tracetrack_gateway.reading import Reader
 from tracetrack_gateway.replies import ReplyListener
+from tracetrack_gateway.roles import deny_unstated
+from tracetrack_gateway.scan_search import ScanSearch
 from tracetrack_gateway.snapshots import Snapshots
 from tracetrack_gateway.submit import ScanSubmitter
 from tracetrack_gateway.summons import Summoner
@@ -65,6 +87,9 @@ def build_gateway(settings: Settings) -> Gateway:
         return LedgerWriter(redis, queue, summon=_summons_of(summoner, queue))
 
     commander = Commander(writer_of, replies)
+    wait_s = settings.reply_timeout_s
+    hashing, guard = Hashing(), LoginGuard(redis)
+    people = PeopleReader(snapshots, redis, idle_s=settings.session_idle_s)
     backpressure = Backpressure(redis, settings)
     operations_ = Operations(redis, snapshots, backpressure, lease_s=settings.lease_s)
     return Gateway(
@@ -72,13 +97,21 @@ def build_gateway(settings: Settings) -> Gateway:
         redis=redis,
         database=database,
         snapshots=snapshots,
-        authenticator=Authenticator(redis, snapshots, ttl_s=settings.credential_ttl_s),
+        authenticator=Authenticator(redis, snapshots, ttl_s=settings.credential_ttl_s, idle_s=settings.session_idle_s),
         submitter=ScanSubmitter(ScanAcceptor(writer_of("scans")), replies, backpressure),
         commander=commander,
-        login=Login(snapshots, commander, wait_s=settings.reply_timeout_s),
+        login=Login(snapshots, commander, hashing, guard, wait_s=wait_s),
+        accounts=Accounts(snapshots, people, commander, hashing, guard, wait_s=wait_s),
+        people=people,
+        devices=Devices(snapshots, redis, commander, wait_s=wait_s),
+        hashing=hashing,
         reader=Reader(snapshots, redis),
         deliveries=DeliveryReader(snapshots),
         failed_work=FailedWorkReader(snapshots),
+        bag_types=BagTypeReader(snapshots),
+        areas=AreaReader(snapshots),
+        bills=BillReader(snapshots),
+        goods_returns=ReturnReader(snapshots),
         operations=operations_,
         audit=AuditReader(snapshots),
         notifications=NotificationReader(snapshots),
@@ -86,6 +119,9 @@ def build_gateway(settings: Settings) -> Gateway:
         replies=replies,
         backpressure=backpressure,
         summoner=summoner,
+        bags=BagSearch(snapshots),
+        scans=ScanSearch(snapshots),
+        histories=BagHistory(snapshots),
     )
 
 
@@ -111,6 +147,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         await gateway.replies.stop()
         gateway.summoner.close()
         gateway.snapshots.close()
+        gateway.hashing.close()
         await gateway.redis.aclose()
         gateway.database.close()
 
@@ -121,18 +158,38 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
         redoc_url=None,
         separate_input_output_schemas=False,
+        dependencies=[Depends(deny_unstated)],
     )
     app.state.gateway = gateway
     problems.install(app)
     openapi.install(app)
-    groups = (scans, delivery, bags, bills, goods_returns, eod, people, failed_work, operations, audit, notifications)
-    for module in groups:
+    for module in (
+        scans,
+        delivery,
+        bags,
+        bills,
+        goods_returns,
+        eod,
+        sessions,
+        own_account,
+        users,
+        password_resets,
+        devices,
+        commands,
+        failed_work,
+        operations,
+        moves,
+        bag_types,
+        areas,
+        audit,
+        notifications,
+    ):
         app.include_router(module.router)
     return app
 
 
 def create_asgi(settings: Settings | None = None) -> ASGIApp:
-    """Make the application as it is served: with the frame around every request, and the hot path for scans.
+    """Make the application as it is served: in the frame around every request, lists as CSV, scans by the hot path.
 
     Parameters
     ----------
@@ -149,7 +206,7 @@ def create_asgi(settings: Settings | None = None) -> ASGIApp:
         },
     )
     observe = app.state.gateway.metrics.observe
-    return RequestFrame(hot_path, max_body_bytes=settings.max_body_bytes, observe=observe)
+    return RequestFrame(CsvLists(hot_path), max_body_bytes=settings.max_body_bytes, observe=observe)
 
 
 def _summons_of(summoner: Summoner, queue: str) -> Callable[[], None]:

@@ -69,7 +69,7 @@ OUTCOME_EXAMPLE: dict[str, JsonValue] = {
 }
 
 
-def _check_encodable(secret: SecretStr) -> SecretStr:
+def check_encodable(secret: SecretStr) -> SecretStr:
     """Refuse text that is no Unicode text: half of a surrogate pair."""
     try:
         secret.get_secret_value().encode()
@@ -169,6 +169,13 @@ class ScanQueued(BaseModel):
     delivery: Delivery | None = Field(default=None, description=_DELIVERY)
 
 
+class Undone(BaseModel):
+    """When a scan was undone, and by whom."""
+
+    at: datetime
+    by: str = Field(description="the username, or the device's name")
+
+
 class ScanDone(BaseModel):
     """A scan with its outcome."""
 
@@ -183,6 +190,7 @@ class ScanDone(BaseModel):
     refers_to: str | None
     scanned_at: datetime | None = None
     received_at: datetime | None = None
+    undone: Undone | None = Field(default=None, description="for a child scan that was undone")
     delivery: Delivery | None = Field(default=None, description=_DELIVERY)
 
 
@@ -220,7 +228,16 @@ class SessionIn(_In):
     """A login."""
 
     username: ShortText
-    password: Annotated[SecretStr, AfterValidator(_check_encodable)] = Field(max_length=1_000)
+    password: Annotated[SecretStr, AfterValidator(check_encodable)] = Field(max_length=1_000)
+    totp: SecretStr | None = Field(
+        default=None,
+        min_length=6,
+        max_length=20,
+        description="the authenticator's code, where there is a second factor",
+    )
+    recovery_code: Annotated[SecretStr, AfterValidator(check_encodable)] | None = Field(
+        default=None, max_length=100, description="in place of `totp`, once"
+    )
 
 
 class SessionUser(BaseModel):
@@ -254,6 +271,7 @@ class DeviceOut(BaseModel):
     area: str
     enrolled_at: datetime | None = None
     revoked_at: datetime | None = None
+    last_seen_at: datetime | None = Field(default=None, description="to the minute")
 
 
 class DeviceEnrolled(DeviceOut):
@@ -290,6 +308,7 @@ class BillOut(BaseModel):
     actual_weight_g: int
     expected_weight_g: int
     variance_g: int
+    version: int = Field(description="its `ETag`: changes with every change of the bill but those of its totals")
 
 
 class AttachIn(_In):
@@ -346,16 +365,6 @@ class BagOut(BaseModel):
     capacity: int | None
     weight_g: int | None
     expected_weight_g: int | None
-
-
-class BagEvent(BaseModel):
-    """Something that happened to a bag."""
-
-    at: datetime
-    event: Literal["registered", "put_in", "taken_out", "put_on_bill", "taken_off_bill", "returned"]
-    bag: str = Field(description="the child or sack it happened to")
-    into: str | None = Field(description="the sack, bill or return concerned")
-    by: str = Field(description="the scan or command")
 
 
 class Page(BaseModel, Generic[Item]):

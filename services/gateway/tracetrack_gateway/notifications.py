@@ -7,8 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import text
 
 from tracetrack_common.credentials import Principal
-from tracetrack_common.errors import InvalidInputError
 from tracetrack_common.notification import PRIORITIES, Priority
+from tracetrack_gateway.cursors import invalid_cursor
 from tracetrack_gateway.models import Page
 from tracetrack_gateway.snapshots import Snapshots
 
@@ -106,6 +106,5 @@ class NotificationReader:
 def _read_cursor(cursor: str) -> tuple[bool, int]:
     kind, number = cursor[:1], cursor[1:]
     if kind not in {"u", "r"} or not (number.isascii() and number.isdigit()) or int(number) > _LAST:
-        detail = [{"field": "cursor", "detail": "give the next_cursor of the page before"}]
-        raise InvalidInputError("This cursor is not one of ours.", errors=detail)
+        raise invalid_cursor()
     return kind == "u", int(number)

@@ -5,12 +5,15 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from tracetrack_gateway.access import NOBODY
+from tracetrack_gateway.csv_lists import CSV
 from tracetrack_gateway.models import ScanIn
-from tracetrack_gateway.problems import MEDIA_TYPE
+from tracetrack_gateway.problems import MEDIA_TYPE, documented
+from tracetrack_gateway.roles import roles_by_route
 
 _SCHEME = "token"
-_WITHOUT_TOKEN = {"/health", "/ready", "/metrics", "/api/v1/sessions"}
 _FIRST_ERROR = "400"
+_PAGE = "#/components/schemas/Page_"
 
 
 def install(app: FastAPI) -> None:
@@ -29,7 +32,8 @@ def install(app: FastAPI) -> None:
                     description=app.description,
                     routes=app.routes,
                     separate_input_output_schemas=app.separate_input_output_schemas,
-                )
+                ),
+                {route for route, roles in roles_by_route(app).items() if NOBODY in roles},
             )
         return app.openapi_schema
 
@@ -37,7 +41,7 @@ def install(app: FastAPI) -> None:
     app.openapi = describe  # type: ignore[method-assign]
 
 
-def _complete(document: dict[str, Any]) -> dict[str, Any]:
+def _complete(document: dict[str, Any], open_routes: set[tuple[str, str]]) -> dict[str, Any]:
     components = document["components"]
     components["securitySchemes"] = {
         _SCHEME: {"type": "http", "scheme": "bearer", "description": "a device's token, or that of a session"}
@@ -45,8 +49,9 @@ def _complete(document: dict[str, Any]) -> dict[str, Any]:
     scan = ScanIn.model_json_schema(ref_template="#/components/schemas/{model}")
     components["schemas"].setdefault(ScanIn.__name__, scan)
     for path, operations in document["paths"].items():
-        for operation in operations.values():
-            if path not in _WITHOUT_TOKEN:
+        for method, operation in operations.items():
+            _describe_list(operation)
+            if (method.upper(), path) not in open_routes:
                 operation["security"] = [{_SCHEME: []}]
             for status, response in operation["responses"].items():
                 if status >= _FIRST_ERROR and "content" in response:
@@ -54,3 +59,12 @@ def _complete(document: dict[str, Any]) -> dict[str, Any]:
     for unused in ("HTTPValidationError", "ValidationError"):
         components["schemas"].pop(unused, None)
     return document
+
+
+def _describe_list(operation: dict[str, Any]) -> None:
+    """Say of a list that it comes as CSV too."""
+    content = operation["responses"].get("200", {}).get("content", {})
+    if content.get("application/json", {}).get("schema", {}).get("$ref", "").startswith(_PAGE):
+        content[CSV] = {"schema": {"type": "string"}, "example": "code,kind\r\nSB12345,parent\r\n"}
+        for status, response in documented(406).items():
+            operation["responses"][str(status)] = {name: response[name] for name in ("description", "content")}

@@ -102,7 +102,7 @@ async def render_redis_error(request: Request, error: Exception) -> Response:
 
 async def render_defect(request: Request, error: Exception) -> Response:
     """Render a defect: the caller gets the request's id, the log gets the rest."""
-    log.error("request_failed", path=request.url.path, request_id=request.scope.get("request_id"), exc_info=error)
+    log.error("request_failed", route=_route_of(request), request_id=request.scope.get("request_id"), exc_info=error)
     return problem(
         request,
         code="internal_error",
@@ -110,6 +110,11 @@ async def render_defect(request: Request, error: Exception) -> Response:
         status=500,
         detail="This is our mistake; tell us the request_id.",
     )
+
+
+def _route_of(request: Request) -> str:
+    """Name the route as it is declared: what stands in its place in an address may be a secret."""
+    return str(request.scope.get("route_path") or getattr(request.scope.get("route"), "path", "unmatched"))
 
 
 def describe_errors(errors: Sequence[Any], *, skip: int = 0) -> list[dict[str, str]]:
@@ -152,7 +157,9 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         401: "No valid token",
         403: "Not allowed for this role",
         404: "Not there, or not in the caller's area",
+        406: "Neither JSON nor CSV is accepted",
         409: "Not possible in this state",
+        412: "It was changed since `If-Match` was true",
         413: "The body is too large",
         415: "The content type is not supported",
         422: "A field is wrong; `errors` names it",

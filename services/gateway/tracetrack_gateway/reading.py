@@ -1,6 +1,5 @@
 """The read API: from statements to models. A caller bound to an area gets what is elsewhere as not there."""
 
-from contextlib import suppress
 from datetime import date
 from typing import Any, cast
 from uuid import UUID
@@ -13,20 +12,16 @@ from tracetrack_common.contracts import outcome_document
 from tracetrack_common.credentials import Principal
 from tracetrack_common.domain.codes import normalise
 from tracetrack_common.domain.scans import Kind, Outcome, Result, Scan
-from tracetrack_common.errors import InvalidInputError, NotFoundError, UnavailableError
+from tracetrack_common.errors import NotFoundError, UnavailableError
 from tracetrack_common.ledger import LedgerKeys
 from tracetrack_gateway import storage
 from tracetrack_gateway.delivery import Delivery, newest_delivery
 from tracetrack_gateway.models import (
-    BagEvent,
     BagOut,
-    BillOut,
     CommandOut,
-    DeviceOut,
-    Page,
-    ReturnOut,
     ScanDone,
     ScanQueued,
+    Undone,
 )
 from tracetrack_gateway.snapshots import Snapshots
 
@@ -67,7 +62,8 @@ class Reader:
         row, delivery = await self._read(read)
         if row is not None and _may_see_scan(row, caller):
             scan, result = _scan_of(row)
-            document = outcome_document(scan, result) | delivery
+            undone = {} if row.undone_at is None else {"undone": Undone(at=row.undone_at, by=row.undone_by)}
+            document = outcome_document(scan, result) | undone | delivery
             return ScanDone(**document, scanned_at=row.scanned_at, received_at=row.received_at)
         if row is None and sender is not None and (sender == caller.actor or _sees_all(caller)):
             return ScanQueued(scan_id=str(scan_id), status="queued", **delivery)  # set, so that the route shows it
@@ -95,11 +91,13 @@ class Reader:
         Raises
         ------
         NotFoundError
-            There is none, or it is in another area.
+            There is none (any more), or it is in another area.
         """
 
         def read(connection: Connection) -> BagOut:
-            row = _found(storage.select_bag(connection, normalise(code), caller.area_id), f"bag {code}")
+            row = found(storage.select_bag(connection, normalise(code), caller.area_id), f"bag {code}")
+            if row.deleted_at is not None:
+                raise NotFoundError(f"There is no bag {code}.")
             is_parent = row.capacity is not None
             return BagOut(
                 code=row.code,
@@ -116,87 +114,6 @@ class Reader:
 
         return await self._read(read)
 
-    async def bag_history(self, code: str, caller: Principal) -> list[BagEvent]:
-        """Give all that happened to a bag, oldest first.
-
-        Raises
-        ------
-        NotFoundError
-            There is none, or it is in another area.
-        """
-
-        def read(connection: Connection) -> list[BagEvent]:
-            row = _found(storage.select_bag(connection, normalise(code), caller.area_id), f"bag {code}")
-            return [
-                BagEvent(at=event.at, event=event.event, bag=event.bag, into=event.into_, by=event.by)
-                for event in storage.select_events(connection, row.bag_id)
-            ]
-
-        return await self._read(read)
-
-    async def bill(self, bill_no: str, caller: Principal) -> BillOut:
-        """Give a bill with its totals.
-
-        Raises
-        ------
-        NotFoundError
-            There is none, or it is in another area.
-        """
-        row = await self._read(lambda connection: storage.select_bill(connection, normalise(bill_no), caller.area_id))
-        return _bill_of(_found(row, f"bill {bill_no}"))
-
-    async def bills(
-        self, caller: Principal, *, status: str | None, area: str | None, cursor: str | None, limit: int
-    ) -> Page[BillOut]:
-        """Give bills, newest first."""
-        filters = {
-            "area_id": caller.area_id,
-            "status": status,
-            "area": area,
-            "below": _key_of(cursor),
-            "limit": limit + 1,
-        }
-        rows = await self._read(lambda connection: storage.select_bills(connection, filters))
-        more = len(rows) > limit
-        return Page(
-            items=[_bill_of(row) for row in rows[:limit]], next_cursor=str(rows[limit - 1].bill_id) if more else None
-        )
-
-    async def goods_return(self, return_no: str, caller: Principal) -> ReturnOut:
-        """Give a return with its sacks.
-
-        Raises
-        ------
-        NotFoundError
-            There is none, or it is in another area.
-        """
-
-        def read(connection: Connection) -> ReturnOut:
-            number = normalise(return_no)
-            row = _found(storage.select_return(connection, number, caller.area_id), f"return {return_no}")
-            sacks = [sack._asdict() for sack in storage.select_return_sacks(connection, row.return_id)]
-            return ReturnOut(
-                return_no=row.return_no,
-                area=row.area,
-                state=row.state,
-                notes=row.notes,
-                created_by=row.created_by,
-                created_at=row.created_at,
-                sacks=sacks,
-            )
-
-        return await self._read(read)
-
-    async def devices(self, *, cursor: str | None, limit: int) -> Page[DeviceOut]:
-        """Give devices in the order of their enrolment."""
-        above = _key_of(cursor) or 0
-        rows = await self._read(lambda connection: storage.select_devices(connection, above, limit + 1))
-        more = len(rows) > limit
-        return Page(
-            items=[DeviceOut(**row._asdict()) for row in rows[:limit]],
-            next_cursor=str(rows[limit - 1].device_id) if more else None,
-        )
-
     async def summary(self, business_date: date, area: str, caller: Principal) -> dict[str, Any]:
         """Give the newest revision of a day's summary.
 
@@ -209,7 +126,7 @@ class Reader:
         def read(connection: Connection) -> dict[str, Any]:
             area_id = _area_id(connection, area, caller)
             row = storage.select_summary(connection, business_date, area_id)
-            return cast("dict[str, Any]", _found(row, f"summary of {area} for {business_date}").content)
+            return cast("dict[str, Any]", found(row, f"summary of {area} for {business_date}").content)
 
         return await self._read(read)
 
@@ -232,8 +149,8 @@ class Reader:
         def read(connection: Connection) -> tuple[bytes, str, int]:
             area_id = _area_id(connection, area, caller)
             row = storage.select_document(connection, business_date, area_id, document_format)
-            found = _found(row, f"summary of {area} for {business_date}")
-            return bytes(found.content), bytes(found.sha256).hex(), found.revision
+            document = found(row, f"summary of {area} for {business_date}")
+            return bytes(document.content), bytes(document.sha256).hex(), document.revision
 
         return await self._read(read)
 
@@ -246,7 +163,14 @@ class Reader:
         return None if sender is None else sender.decode()
 
 
-def _found(row: Row[Any] | None, what: str) -> Row[Any]:
+def found(row: Row[Any] | None, what: str) -> Row[Any]:
+    """Give a row that is there.
+
+    Raises
+    ------
+    NotFoundError
+        It is not.
+    """
     if row is None:
         raise NotFoundError(f"There is no {what}.")
     return row
@@ -260,16 +184,6 @@ def _area_id(connection: Connection, area: str, caller: Principal) -> int | None
     if area_id is None or caller.area_id not in {None, area_id}:
         raise NotFoundError(f"There is no area {area}.")
     return area_id
-
-
-def _key_of(cursor: str | None) -> int | None:
-    if cursor is None:
-        return None
-    with suppress(ValueError):
-        if 0 <= (key := int(cursor)) < 2**31:
-            return key
-    detail = [{"field": "cursor", "detail": "give the next_cursor of the page before"}]
-    raise InvalidInputError("This cursor is not one of ours.", errors=detail)
 
 
 def _sees_all(caller: Principal) -> bool:
@@ -296,9 +210,3 @@ def _scan_of(row: Row[Any]) -> tuple[Scan, Result]:
         user_id=row.user_id,
     )
     return scan, Result(Outcome(row.outcome), row.refers_to, row.children, row.capacity, row.weight_g)
-
-
-def _bill_of(row: Row[Any]) -> BillOut:
-    fields = row._asdict()
-    del fields["bill_id"]
-    return BillOut(**fields)

@@ -14,6 +14,7 @@ from tracetrack_common.contracts import ReplyAddress
 from tracetrack_common.ids import uuid7
 from tracetrack_common.ledger import reply_channel
 from tracetrack_common.log import get_logger
+from tracetrack_gateway.background import end
 
 log = get_logger(__name__)
 
@@ -73,9 +74,7 @@ class ReplyListener:
     async def stop(self) -> None:
         """End listening."""
         if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await end(self._task)
 
     @contextmanager
     def expecting(self, count: int) -> Iterator[tuple[Waiter, str]]:

@@ -10,6 +10,7 @@ from tracetrack_common.contracts import Origin
 from tracetrack_common.credentials import Principal
 from tracetrack_common.errors import UnsupportedMediaTypeError
 from tracetrack_gateway.access import Action, require
+from tracetrack_gateway.authentication import digest_token
 from tracetrack_gateway.gateway import Gateway
 
 _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,4})\"?(?:$|[,;\s])", re.IGNORECASE)
@@ -68,6 +69,22 @@ class Caller:
         return await caller_of(request, self.action)
 
 
+class Stated:
+    """A dependency that only states what a route does: one that is open to anybody, or that looks at its caller itself.
+
+    Parameters
+    ----------
+    action
+        What the route does.
+    """
+
+    def __init__(self, action: Action) -> None:
+        self.action = action
+
+    async def __call__(self) -> None:
+        """Do nothing; `access` reads the action."""
+
+
 def content_type_of(request: Request) -> str:
     """Give the body's media type, without parameters; a compressed body is refused.
 
@@ -81,5 +98,11 @@ def content_type_of(request: Request) -> str:
     return request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
 
 
+def token_digest_of(request: Request) -> bytes:
+    """Give the SHA-256 of the token that a request came with; whether it holds is for `caller_of` to say."""
+    return digest_token(request.headers.get("authorization")) or b""
+
+
+TheTokenDigest = Annotated[bytes, Depends(token_digest_of)]
 TheGateway = Annotated[Gateway, Depends(gateway_of)]
 TheOrigin = Annotated[Origin, Depends(origin_of)]

@@ -13,12 +13,14 @@ from sqlalchemy import Connection, Row, text
 _IN_AREA = "(CAST(:area_id AS int) IS NULL OR {column} = :area_id)"
 
 _SELECT_SCAN = text(
-    "SELECT scan_id, kind, code, target, scanned_at, received_at, outcome, refers_to, children, capacity, weight_g,"
-    " area_id, device_id, user_id"
-    " FROM scan WHERE scan_id = :scan_id"
+    "SELECT scan.scan_id, kind, code, target, scanned_at, received_at, outcome, refers_to, children, capacity,"
+    " weight_g, scan.area_id, scan.device_id, scan.user_id, undone_at, coalesce(username, device.name) AS undone_by"
+    " FROM scan LEFT JOIN scan_undo USING (scan_id) LEFT JOIN app_user ON app_user.user_id = scan_undo.user_id"
+    " LEFT JOIN device ON device.device_id = scan_undo.device_id WHERE scan.scan_id = :scan_id"
 )
 _BAG_COLUMNS = (
     "SELECT bag.bag_id, bag.code, bag.capacity, bag.child_weight_g, bag.children, bag.created_at, bag.created_by,"
+    " bag.deleted_at,"
     " area.code AS area, parent.code AS parent, bill.bill_no"
     " FROM bag LEFT JOIN area ON area.area_id = bag.area_id LEFT JOIN bag AS parent ON parent.bag_id = bag.parent_id"
     " LEFT JOIN bill ON bill.bill_id = bag.bill_id"
@@ -28,49 +30,49 @@ _SELECT_CHILDREN = text(
     "SELECT bag.code FROM bag_link JOIN bag ON bag.bag_id = bag_link.child_id"
     " WHERE bag_link.parent_id = :bag_id AND valid_until IS NULL ORDER BY valid_from, bag.code"
 )
-_SELECT_EVENTS = text(
-    "WITH links AS ("
-    " SELECT * FROM bag_link WHERE parent_id = :bag_id"
-    " UNION ALL SELECT * FROM bag_link WHERE child_id = :bag_id AND valid_until IS NULL"
-    " UNION ALL SELECT * FROM bag_link WHERE child_id = :bag_id AND valid_until IS NOT NULL"
-    "), entries AS ("
-    " SELECT * FROM bill_sack WHERE parent_id = :bag_id AND valid_until IS NULL"
-    " UNION ALL SELECT * FROM bill_sack WHERE parent_id = :bag_id AND valid_until IS NOT NULL"
-    "), events (at, event, bag_id, into_, by, rank) AS ("
-    " SELECT created_at, 'registered', bag_id, NULL, created_by, 0 FROM bag WHERE bag_id = :bag_id"
-    " UNION ALL SELECT valid_from, 'put_in', child_id, parent.code, link_id, 1"
-    " FROM links JOIN bag AS parent ON parent.bag_id = links.parent_id"
-    " UNION ALL SELECT valid_until, 'taken_out', child_id, parent.code, closed_by, 2"
-    " FROM links JOIN bag AS parent ON parent.bag_id = links.parent_id WHERE valid_until IS NOT NULL"
-    " UNION ALL SELECT valid_from, 'put_on_bill', parent_id, bill_no, entry_id, 3"
-    " FROM entries JOIN bill USING (bill_id)"
-    " UNION ALL SELECT valid_until, 'taken_off_bill', parent_id, bill_no, closed_by, 4"
-    " FROM entries JOIN bill USING (bill_id) WHERE valid_until IS NOT NULL"
-    " UNION ALL SELECT returned_at, 'returned', parent_id, return_no, entry_id, 5"
-    " FROM return_sack JOIN goods_return USING (return_id) WHERE parent_id = :bag_id"
-    ")"
-    " SELECT at, event, bag.code AS bag, into_, CAST(by AS text) AS by"
-    " FROM events JOIN bag USING (bag_id) ORDER BY at, rank, bag.code"
-)
 _BILL_COLUMNS = (
     "SELECT bill_id, bill_no, area.code AS area, status, capacity, destination, vehicle, description,"
     " app_user.username AS created_by, bill.created_at, sacks, children, actual_weight_g, expected_weight_g,"
-    " actual_weight_g - expected_weight_g AS variance_g"
+    " actual_weight_g - expected_weight_g AS variance_g, version"
     " FROM bill JOIN area USING (area_id) JOIN app_user ON app_user.user_id = bill.created_by"
+    " WHERE deleted_at IS NULL"
 )
-_SELECT_BILL = text(f"{_BILL_COLUMNS} WHERE bill_no = :bill_no AND {_IN_AREA.format(column='bill.area_id')}")
-_SELECT_BILLS = text(
-    f"{_BILL_COLUMNS} WHERE {_IN_AREA.format(column='bill.area_id')}"
-    " AND (CAST(:status AS text) IS NULL OR status = :status)"
+_BILL_IN_AREA = _IN_AREA.format(column="bill.area_id")
+_SELECT_BILL = text(f"{_BILL_COLUMNS} AND {_BILL_IN_AREA} AND bill_no = :bill_no")
+# Days are those of the area's calendar. A text never holds the character that stands between those it is looked for in.
+_NARROWED = (
     " AND (CAST(:area AS text) IS NULL OR area.code = :area)"
-    " AND (CAST(:below AS int) IS NULL OR bill_id < :below)"
-    " ORDER BY bill_id DESC LIMIT :limit"
+    " AND (CAST(:created_by AS text) IS NULL OR lower(app_user.username) = lower(:created_by))"
+    " AND (CAST(:created_from AS date) IS NULL"
+    " OR CAST({table}.created_at AT TIME ZONE area.zone AS date) >= :created_from)"
+    " AND (CAST(:created_to AS date) IS NULL"
+    " OR CAST({table}.created_at AT TIME ZONE area.zone AS date) <= :created_to)"
+    " AND (CAST(:text AS text) IS NULL OR strpos(lower(concat_ws(chr(10), {searched})), lower(:text)) > 0)"
+    " AND (CAST(:below AS int) IS NULL OR {key} < :below)"
+    " ORDER BY {key} DESC LIMIT :limit"
 )
-_SELECT_RETURN = text(
+_SELECT_BILLS = text(
+    f"{_BILL_COLUMNS} AND {_BILL_IN_AREA} AND (CAST(:status AS text) IS NULL OR status = :status)"
+    + _NARROWED.format(table="bill", searched="bill_no, destination, vehicle, description", key="bill_id")
+)
+_SELECT_BILL_SACKS = text(
+    "SELECT bag.code, bag.children, bag.capacity, bag.children * bag.child_weight_g AS weight_g,"
+    " bag.capacity * bag.child_weight_g AS expected_weight_g, valid_from AS put_on_at"
+    " FROM bill JOIN bill_sack USING (bill_id) JOIN bag ON bag.bag_id = bill_sack.parent_id"
+    " WHERE bill.bill_id = :bill_id AND valid_until IS NULL"
+    " AND (CAST(:above AS text) IS NULL OR bag.code > :above) ORDER BY bag.code LIMIT :limit"
+)
+_RETURN_COLUMNS = (
     "SELECT return_id, return_no, area.code AS area, state, notes, app_user.username AS created_by,"
-    " goods_return.created_at"
+    " goods_return.created_at, (SELECT count(DISTINCT parent_id) FROM return_sack"
+    " WHERE return_sack.return_id = goods_return.return_id) AS sacks"
     " FROM goods_return JOIN area USING (area_id) JOIN app_user ON app_user.user_id = goods_return.created_by"
-    " WHERE return_no = :return_no AND (CAST(:area_id AS int) IS NULL OR goods_return.area_id = :area_id)"
+)
+_RETURN_IN_AREA = _IN_AREA.format(column="goods_return.area_id")
+_SELECT_RETURN = text(f"{_RETURN_COLUMNS} WHERE {_RETURN_IN_AREA} AND return_no = :return_no")
+_SELECT_RETURNS = text(
+    f"{_RETURN_COLUMNS} WHERE {_RETURN_IN_AREA} AND (CAST(:state AS text) IS NULL OR state = :state)"
+    + _NARROWED.format(table="goods_return", searched="return_no, notes", key="return_id")
 )
 _SELECT_RETURN_SACKS = text(
     "SELECT bag.code, bill.bill_no, return_sack.children, weight_g, bill_weight_before_g, bill_weight_after_g,"
@@ -79,8 +81,27 @@ _SELECT_RETURN_SACKS = text(
     " WHERE return_sack.return_id = :return_id ORDER BY returned_at, bag.code"
 )
 _SELECT_DEVICES = text(
-    "SELECT device_id, device.name, area.code AS area, enrolled_at, revoked_at FROM device JOIN area USING (area_id)"
+    "SELECT device_id, device.name, area.code AS area, enrolled_at, revoked_at, last_seen_at, token_sha256"
+    " FROM device JOIN area USING (area_id)"
     " WHERE device_id > :above ORDER BY device_id LIMIT :limit"
+)
+_HAS_DEVICE = text("SELECT EXISTS (SELECT FROM device WHERE device_id = :device_id)")
+_SELECT_USERS = text(
+    "SELECT user_id, username, email, role, area.code AS area, app_user.created_at, disabled_at, totp_salt"
+    " FROM app_user LEFT JOIN area USING (area_id)"
+    " WHERE user_id > :above AND (CAST(:role AS text) IS NULL OR role = :role) ORDER BY user_id LIMIT :limit"
+)
+_SELECT_SESSIONS = text(
+    "SELECT session_id, token_sha256, created_at, expires_at, address FROM user_session"
+    " WHERE user_id = :user_id AND ended_at IS NULL AND expires_at > now() ORDER BY created_at DESC, session_id DESC"
+)
+_HAS_LOGGED_IN_FROM = text(
+    "SELECT EXISTS (SELECT FROM user_session WHERE user_id = :user_id AND address = :address"
+    " AND created_at > now() - interval '90 days')"
+)
+_SELECT_USER_OF_RESET = text(
+    "SELECT username, email FROM password_reset JOIN app_user USING (user_id)"
+    " WHERE token_sha256 = :token_sha256 AND used_at IS NULL AND expires_at > now() AND disabled_at IS NULL"
 )
 _SELECT_AREA = text("SELECT area_id FROM area WHERE code = :area")
 _SELECT_COMMAND = text("SELECT actor, status, outcome FROM command WHERE command_id = :command_id")
@@ -130,24 +151,29 @@ def select_children(connection: Connection, bag_id: int) -> list[str]:
     return list(connection.scalars(_SELECT_CHILDREN, {"bag_id": bag_id}))
 
 
-def select_events(connection: Connection, bag_id: int) -> list[Row[Any]]:
-    """Give all that happened to a bag, oldest first."""
-    return list(connection.execute(_SELECT_EVENTS, {"bag_id": bag_id}))
-
-
 def select_bill(connection: Connection, bill_no: str, area_id: int | None) -> Row[Any] | None:
     """Give a bill by its number, when it is in the caller's area."""
     return connection.execute(_SELECT_BILL, {"bill_no": bill_no, "area_id": area_id}).one_or_none()
 
 
 def select_bills(connection: Connection, filters: Mapping[str, Any]) -> list[Row[Any]]:
-    """Give bills, newest first: area_id (the caller's), status, area, below (a key), limit."""
+    """Give bills, newest first: area_id (the caller's), status, `Narrowing`, below (a key), limit."""
     return list(connection.execute(_SELECT_BILLS, filters))
+
+
+def select_bill_sacks(connection: Connection, bill_id: int, above: str | None, limit: int) -> list[Row[Any]]:
+    """Give the sacks on a bill in the order of their codes, those after a code."""
+    return list(connection.execute(_SELECT_BILL_SACKS, {"bill_id": bill_id, "above": above, "limit": limit}))
 
 
 def select_return(connection: Connection, return_no: str, area_id: int | None) -> Row[Any] | None:
     """Give a return by its number, when it is in the caller's area."""
     return connection.execute(_SELECT_RETURN, {"return_no": return_no, "area_id": area_id}).one_or_none()
+
+
+def select_returns(connection: Connection, filters: Mapping[str, Any]) -> list[Row[Any]]:
+    """Give returns, newest first: area_id (the caller's), state, `Narrowing`, below (a key), limit."""
+    return list(connection.execute(_SELECT_RETURNS, filters))
 
 
 def select_return_sacks(connection: Connection, return_id: int) -> list[Row[Any]]:
@@ -158,6 +184,31 @@ def select_return_sacks(connection: Connection, return_id: int) -> list[Row[Any]
 def select_devices(connection: Connection, above: int, limit: int) -> list[Row[Any]]:
     """Give devices in the order of their enrolment, those after a key."""
     return list(connection.execute(_SELECT_DEVICES, {"above": above, "limit": limit}))
+
+
+def has_device(connection: Connection, device_id: int) -> bool:
+    """Tell whether a device was ever enrolled."""
+    return bool(connection.scalar(_HAS_DEVICE, {"device_id": device_id}))
+
+
+def select_users(connection: Connection, filters: Mapping[str, Any]) -> list[Row[Any]]:
+    """Give users in the order they were created: role, above (a key), limit."""
+    return list(connection.execute(_SELECT_USERS, filters))
+
+
+def select_sessions(connection: Connection, user_id: int) -> list[Row[Any]]:
+    """Give the sessions of a user that have neither ended nor run out, newest first."""
+    return list(connection.execute(_SELECT_SESSIONS, {"user_id": user_id}))
+
+
+def has_logged_in_from(connection: Connection, user_id: int, address: str | None) -> bool:
+    """Tell whether a user logged in from an address within the last 90 days."""
+    return bool(connection.scalar(_HAS_LOGGED_IN_FROM, {"user_id": user_id, "address": address}))
+
+
+def select_user_of_reset(connection: Connection, token_sha256: bytes) -> Row[Any] | None:
+    """Give the user to whom a link was mailed that can be used."""
+    return connection.execute(_SELECT_USER_OF_RESET, {"token_sha256": token_sha256}).one_or_none()
 
 
 def select_area_id(connection: Connection, area: str) -> int | None:

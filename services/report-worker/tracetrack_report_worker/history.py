@@ -60,7 +60,10 @@ _LIST_SACKS = text("""
         FROM worked_on JOIN bag USING (bag_id)
         LEFT JOIN bag_link ON bag_link.parent_id = bag.bag_id
             AND bag_link.valid_from < :end AND (bag_link.valid_until IS NULL OR bag_link.valid_until >= :end)
-        WHERE CAST(:area_id AS smallint) IS NULL OR bag.area_id = :area_id
+        WHERE (CAST(:area_id AS smallint) IS NULL OR bag.area_id = :area_id) AND NOT EXISTS (
+            SELECT FROM bag_deletion WHERE bag_deletion.bag_id = bag.bag_id
+                AND bag_deletion.deleted_at < :end AND (revived_at IS NULL OR revived_at >= :end)
+        )
         GROUP BY bag.bag_id
     ), judged AS (
         SELECT filled.code, filled.children, filled.capacity, EXISTS (
@@ -90,7 +93,13 @@ _LIST_BILLS = text("""
         WHERE bill.created_at >= :end AND bill_sack.valid_from < :end
     ), chosen AS (
         SELECT bill.* FROM listed JOIN bill USING (bill_id)
-        WHERE CAST(:area_id AS smallint) IS NULL OR bill.area_id = :area_id
+        WHERE (CAST(:area_id AS smallint) IS NULL OR bill.area_id = :area_id)
+            AND (bill.deleted_at IS NULL OR bill.deleted_at >= :end)
+    ), said AS (
+        SELECT DISTINCT ON (bill_id) bill_id, bill_version.destination, bill_version.capacity
+        FROM chosen JOIN bill_version USING (bill_id)
+        WHERE bill_version.valid_until >= :end
+        ORDER BY bill_id, bill_version.version
     ), held AS (
         SELECT DISTINCT bill_sack.bill_id, bill_sack.parent_id
         FROM chosen JOIN bill_sack USING (bill_id)
@@ -111,8 +120,10 @@ _LIST_BILLS = text("""
         WHERE bill_state.valid_from < :end AND (bill_state.valid_until IS NULL OR bill_state.valid_until >= :end)
         ORDER BY bill_id, bill_state.valid_from DESC
     )
-    SELECT chosen.bill_no, area.code AS area, app_user.username AS created_by, chosen.created_at, chosen.destination,
-        chosen.capacity, chosen.created_at >= :start AND chosen.created_at < :end AS is_created_today,
+    SELECT chosen.bill_no, area.code AS area, app_user.username AS created_by, chosen.created_at,
+        coalesce(said.destination, chosen.destination) AS destination,
+        coalesce(said.capacity, chosen.capacity) AS capacity,
+        chosen.created_at >= :start AND chosen.created_at < :end AS is_created_today,
         CASE
             WHEN coalesce(state.status, 'new') <> 'new' THEN state.status
             WHEN EXISTS (SELECT FROM bill_sack WHERE bill_sack.bill_id = chosen.bill_id AND bill_sack.valid_from < :end)
@@ -125,6 +136,7 @@ _LIST_BILLS = text("""
     FROM chosen
     JOIN area USING (area_id)
     JOIN app_user ON app_user.user_id = chosen.created_by
+    LEFT JOIN said USING (bill_id)
     LEFT JOIN state USING (bill_id)
     LEFT JOIN loaded USING (bill_id)
     ORDER BY chosen.bill_no
@@ -179,13 +191,15 @@ def count_sacks_registered(connection: Connection, scope: Scope) -> int:
 def list_sacks(connection: Connection, scope: Scope) -> list[SackFigures]:
     """Give the sacks that got a child or were registered in the day and are not both exactly full and on a bill.
 
-    A sack counts in the area that saw it first.
+    Those that were deleted by then are left out. A sack counts in the area that saw it first.
     """
     return [SackFigures(*row) for row in connection.execute(_LIST_SACKS, scope.parameters)]
 
 
 def list_bills(connection: Connection, scope: Scope) -> list[BillFigures]:
     """Give the bills that were created, changed their state or had sacks move in the day, or were open at its end.
+
+    Those that had been deleted by then are left out.
 
     A bill whose first sack was on it before the window's end was in process then, even if it was entered later, or
     turned by a scan that came in before that sack's.

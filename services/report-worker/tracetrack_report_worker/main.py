@@ -37,6 +37,11 @@ app.conf.beat_schedule = {
         }
         for what in ("credentials", "delivery")
     },
+    "look-after-sessions": {
+        "task": "commands.look_after_sessions",
+        "schedule": schedule(_MINUTE_S, nowfun=_clock),
+        "options": {"queue": "commands"},
+    },
     "keep-partitions": {
         "task": "commands.keep_partitions",
         "schedule": schedule(_HOUR_S, nowfun=_clock),

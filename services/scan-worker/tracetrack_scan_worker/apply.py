@@ -199,6 +199,7 @@ def _load_state(connection: Connection, scans: Sequence[Scan], catalogue: Catalo
             bill_no=bill_numbers.get(row.bill_id),
             return_no=return_numbers.get(row.return_id),
             bag_id=row.bag_id,
+            is_deleted=row.is_deleted,
         )
         for row in rows
     }
@@ -214,6 +215,8 @@ def _load_state(connection: Connection, scans: Sequence[Scan], catalogue: Catalo
 def _write(connection: Connection, decisions: Decisions, keys: _Keys) -> None:
     """Write what was decided; the scans themselves are written already, so every effect follows from a new row."""
     _create_bags(connection, decisions, keys)
+    if decisions.revived:
+        storage.revive_bags(connection, [(keys.bags[code], scan) for code, scan in decisions.revived.items()])
     moved_children = [scan.code for scan in decisions.links if scan.code not in decisions.new_bags]
     if moved_children:
         storage.update_children(

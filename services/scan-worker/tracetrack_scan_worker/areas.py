@@ -1,14 +1,24 @@
-"""Areas, as commands need them."""
+"""Areas: as other commands need them, and the commands on them (domain.md, People, devices, areas)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, text
 
-from tracetrack_common.errors import InvalidInputError
+from tracetrack_common import audit
+from tracetrack_common.contracts import Command
+from tracetrack_common.errors import ConflictError, InvalidInputError, NotFoundError
 
 _FIND = text("SELECT area_id, zone FROM area WHERE code = :code")
+_LOCK = text("SELECT name, zone FROM area WHERE code = :code FOR NO KEY UPDATE")
+_INSERT = text(
+    "INSERT INTO area (code, name, zone, created_at) VALUES (:code, :name, :zone, :created_at)"
+    " ON CONFLICT (code) DO NOTHING RETURNING code"
+)
+_UPDATE = text("UPDATE area SET name = :name, zone = :zone WHERE code = :code")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +45,63 @@ def find_area(connection: Connection, code: str) -> Area:
     if row is None:
         raise InvalidInputError(f"There is no area {code}.", errors=[{"field": "area", "detail": "not an area's code"}])
     return Area(row.area_id, row.zone)
+
+
+def create_area(connection: Connection, command: Command) -> dict[str, Any]:
+    """Create an area; devices, people and bills can be in it at once.
+
+    Returns
+    -------
+    dict
+        ``code``.
+
+    Raises
+    ------
+    ConflictError
+        The code is taken.
+    """
+    wanted = command.arguments
+    if connection.scalar(_INSERT, {**wanted, "created_at": command.origin.received_at}) is None:
+        raise ConflictError(f"There is an area {wanted['code']} already.")
+    _audit(connection, command, wanted["code"], before=None, after=wanted)
+    return {"code": wanted["code"]}
+
+
+def change_area(connection: Connection, command: Command) -> dict[str, Any]:
+    """Change an area's name or zone; its code stands for it for ever.
+
+    Returns
+    -------
+    dict
+        ``code``.
+
+    Raises
+    ------
+    NotFoundError
+        There is none of that code.
+    """
+    code, changes = command.arguments["code"], command.arguments["changes"]
+    row = connection.execute(_LOCK, {"code": code}).one_or_none()
+    if row is None:
+        raise NotFoundError(f"There is no area {code}.")
+    before = row._asdict()
+    after = before | changes
+    connection.execute(_UPDATE, {**after, "code": code})
+    _audit(connection, command, code, before=before, after=after)
+    return {"code": code}
+
+
+def _audit(
+    connection: Connection, command: Command, code: str, *, before: Mapping[str, Any] | None, after: Mapping[str, Any]
+) -> None:
+    audit.append(
+        connection,
+        actor=command.actor,
+        action=command.name,
+        object_=f"area:{code}",
+        at=command.origin.received_at,
+        before=before,
+        after=after,
+        request_id=command.origin.request_id,
+        address=command.origin.address,
+    )

@@ -1,107 +1,53 @@
-"""Commands on sessions and devices (domain.md, People, devices, areas). No token travels here, only its SHA-256."""
+"""The commands on people, their credentials and devices, and what follows the commit of each."""
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from redis import Redis
-from sqlalchemy import Connection, text
 
-from tracetrack_common import accounts, audit
+from tracetrack_common.commands import Handler
 from tracetrack_common.contracts import Command
-from tracetrack_common.credentials import Principal, mirror_one
-from tracetrack_common.errors import ConflictError, UnauthorizedError
-from tracetrack_scan_worker.areas import find_area
+from tracetrack_common.db.session import Database
+from tracetrack_scan_worker.devices import enrol_device, mirror_device, revoke_device, rotate_device
+from tracetrack_scan_worker.password_resets import request_reset, reset_password
+from tracetrack_scan_worker.second_factors import confirm_second_factor, enrol_second_factor, remove_second_factor
+from tracetrack_scan_worker.sessions import end_session, start_session
+from tracetrack_scan_worker.users import change_user, create_user, end_sessions, mirror_user, set_password
 
-_INSERT_SESSION = text(
-    "INSERT INTO user_session (session_id, user_id, token_sha256, created_at, expires_at)"
-    " SELECT :session_id, user_id, :token_sha256, :created_at, :expires_at"
-    " FROM app_user WHERE user_id = :user_id AND disabled_at IS NULL RETURNING session_id"
+PEOPLE: Mapping[str, Handler] = {
+    "user.create": create_user,
+    "user.change": change_user,
+    "user.end_sessions": end_sessions,
+    "password.change": set_password,
+    "password.set": set_password,
+    "password.request_reset": request_reset,
+    "password.reset": reset_password,
+    "second_factor.enrol": enrol_second_factor,
+    "second_factor.confirm": confirm_second_factor,
+    "second_factor.remove": remove_second_factor,
+    "session.start": start_session,
+    "session.end": end_session,
+    "device.enrol": enrol_device,
+    "device.rotate": rotate_device,
+    "device.revoke": revoke_device,
+}
+"""What to do, by the command's name."""
+
+_CHANGE_SESSIONS = (
+    "user.change",
+    "user.end_sessions",
+    "password.change",
+    "password.set",
+    "password.reset",
+    "second_factor.remove",
+    "session.start",
+    "session.end",
 )
+_CHANGE_DEVICES = ("device.enrol", "device.rotate", "device.revoke")
 
 
-def start_session(connection: Connection, command: Command) -> dict[str, Any]:
-    """Start a session for a user whose password the gateway has checked.
-
-    Returns
-    -------
-    dict
-        ``expires_at``.
-
-    Raises
-    ------
-    UnauthorizedError
-        The user was disabled meanwhile.
-    """
-    started_at = command.origin.received_at
-    expires_at = accounts.session_end(started_at)
-    session_id = connection.scalar(
-        _INSERT_SESSION,
-        {
-            "session_id": command.command_id,
-            "user_id": command.arguments["user_id"],
-            "token_sha256": bytes.fromhex(command.arguments["token_sha256"]),
-            "created_at": started_at,
-            "expires_at": expires_at,
-        },
-    )
-    if session_id is None:
-        raise UnauthorizedError("The username or the password is wrong.")
-    _audit(connection, command, f"session:{session_id}", {"expires_at": expires_at})
-    return {"expires_at": expires_at.isoformat()}
-
-
-def mirror_session(redis: Redis, command: Command, outcome: Mapping[str, Any]) -> None:
-    """Let the gateways know a session that was started."""
-    user = command.arguments
-    expires_at = datetime.fromisoformat(outcome["expires_at"]).timestamp()
-    principal = Principal(
-        "user", user["user_id"], user["username"], user["role"], user["area_id"], user["area"], expires_at
-    )
-    mirror_one(redis, user["token_sha256"], principal)
-
-
-def enrol_device(connection: Connection, command: Command) -> dict[str, Any]:
-    """Enrol a device in an area.
-
-    Returns
-    -------
-    dict
-        ``device_id``, ``area_id``.
-
-    Raises
-    ------
-    ConflictError
-        The name is taken.
-    InvalidInputError
-        There is no such area.
-    """
-    wanted = command.arguments
-    find_area(connection, wanted["area"])
-    device = accounts.insert_device(
-        connection, name=wanted["name"], area=wanted["area"], token_sha256=bytes.fromhex(wanted["token_sha256"])
-    )
-    if device is None:
-        raise ConflictError(f"There is a device {wanted['name']} already.")
-    _audit(connection, command, f"device:{device.device_id}", {"name": wanted["name"], "area": wanted["area"]})
-    return {"device_id": device.device_id, "area_id": device.area_id}
-
-
-def mirror_device(redis: Redis, command: Command, outcome: Mapping[str, Any]) -> None:
-    """Let the gateways know a device that was enrolled."""
-    wanted = command.arguments
-    principal = Principal("device", outcome["device_id"], wanted["name"], "device", outcome["area_id"], wanted["area"])
-    mirror_one(redis, wanted["token_sha256"], principal)
-
-
-def _audit(connection: Connection, command: Command, object_: str, after: Mapping[str, Any]) -> None:
-    audit.append(
-        connection,
-        actor=command.actor,
-        action=command.name,
-        object_=object_,
-        at=command.origin.received_at,
-        after=after,
-        request_id=command.origin.request_id,
-        address=command.origin.address,
-    )
+def follow_up_people(database: Database, redis: Redis) -> dict[str, Callable[[Command, Mapping[str, Any]], None]]:
+    """Give what lets the gateways know, by the command's name: a revoked credential is turned away within seconds."""
+    of_user, of_device = partial(mirror_user, database, redis), partial(mirror_device, database, redis)
+    return {**dict.fromkeys(_CHANGE_SESSIONS, of_user), **dict.fromkeys(_CHANGE_DEVICES, of_device)}

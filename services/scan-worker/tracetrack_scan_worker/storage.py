@@ -22,14 +22,15 @@ _SELECT_SCANS = text(
     " FROM scan WHERE scan_id = ANY(CAST(:ids AS uuid[]))"
 )
 _LOCK_BAGS = text(
-    "SELECT bag_id, code, area_id, capacity, child_weight_g, children, parent_id, bill_id, return_id"
+    "SELECT bag_id, code, area_id, capacity, child_weight_g, children, parent_id, bill_id, return_id,"
+    " deleted_at IS NOT NULL AS is_deleted"
     " FROM bag WHERE code = ANY(CAST(:codes AS text[])) ORDER BY code FOR UPDATE"
 )
 _SELECT_CODES = text("SELECT bag_id, code FROM bag WHERE bag_id = ANY(CAST(:ids AS bigint[]))")
 _LOCK_BILLS = text(
     "SELECT bill_id, bill_no, area_id, status, capacity, sacks, children, actual_weight_g, expected_weight_g"
-    " FROM bill WHERE bill_id = ANY(CAST(:ids AS int[])) OR bill_no = ANY(CAST(:numbers AS text[]))"
-    " ORDER BY bill_id FOR UPDATE"
+    " FROM bill WHERE (bill_id = ANY(CAST(:ids AS int[])) OR bill_no = ANY(CAST(:numbers AS text[])))"
+    " AND deleted_at IS NULL ORDER BY bill_id FOR UPDATE"
 )
 _LOCK_RETURNS = text(
     "SELECT return_id, return_no, area_id, state"
@@ -57,12 +58,22 @@ _UPDATE_PARENTS = text(
 )
 _INSERT_LINKS = text(
     "INSERT INTO bag_link (link_id, child_id, parent_id, valid_from)"
-    " SELECT * FROM unnest(CAST(:scans AS uuid[]), CAST(:children AS bigint[]), CAST(:parents AS bigint[]),"
-    " CAST(:times AS timestamptz[]))"
+    " SELECT scan_id, child_id, parent_id, greatest(at, (SELECT max(valid_until) FROM bag_link AS past"
+    " WHERE past.child_id = v.child_id AND valid_until IS NOT NULL))"
+    " FROM unnest(CAST(:scans AS uuid[]), CAST(:children AS bigint[]), CAST(:parents AS bigint[]),"
+    " CAST(:times AS timestamptz[])) AS v (scan_id, child_id, parent_id, at)"
+)
+_REVIVE_BAGS = text(
+    "WITH found AS (SELECT * FROM unnest(CAST(:ids AS bigint[]), CAST(:scans AS uuid[]),"
+    " CAST(:times AS timestamptz[])) AS v (bag_id, scan_id, at)),"
+    " ended AS (UPDATE bag_deletion SET revived_at = greatest(deleted_at, at), revived_by = scan_id FROM found"
+    " WHERE bag_deletion.bag_id = found.bag_id AND revived_at IS NULL)"
+    " UPDATE bag SET deleted_at = NULL FROM found WHERE bag.bag_id = found.bag_id"
 )
 _UPDATE_BILLS = text(
     "UPDATE bill SET status = v.status, sacks = v.sacks, children = v.children,"
-    " actual_weight_g = v.actual_weight_g, expected_weight_g = v.expected_weight_g"
+    " actual_weight_g = v.actual_weight_g, expected_weight_g = v.expected_weight_g,"
+    " version = bill.version + CAST(bill.status <> v.status AS int)"
     " FROM unnest(CAST(:ids AS int[]), CAST(:statuses AS text[]), CAST(:sacks AS smallint[]),"
     " CAST(:children AS int[]), CAST(:actual AS bigint[]), CAST(:expected AS bigint[]))"
     " AS v (bill_id, status, sacks, children, actual_weight_g, expected_weight_g)"
@@ -156,7 +167,7 @@ def select_codes(connection: Connection, bag_ids: Collection[int]) -> dict[int, 
 
 
 def lock_bills(connection: Connection, bill_ids: Collection[int], numbers: Collection[str]) -> list[Bill]:
-    """Lock bills, by key or by number, in the order of their keys."""
+    """Lock bills, by key or by number, in the order of their keys; a deleted one is not there."""
     if not bill_ids and not numbers:
         return []
     found = connection.execute(_LOCK_BILLS, {"ids": array_literal(bill_ids), "numbers": text_array_literal(numbers)})
@@ -231,7 +242,7 @@ def update_parents(connection: Connection, parents: Sequence[tuple[int, int, int
 
 
 def insert_links(connection: Connection, links: Sequence[Scan], bag_ids: Mapping[str, int]) -> None:
-    """Open the intervals of children put in parents."""
+    """Open the intervals of children put in parents; none begins before the child's last one ended."""
     connection.execute(
         _INSERT_LINKS,
         {
@@ -239,6 +250,18 @@ def insert_links(connection: Connection, links: Sequence[Scan], bag_ids: Mapping
             "children": array_literal([bag_ids[scan.code] for scan in links]),
             "parents": array_literal([bag_ids[scan.target or ""] for scan in links]),
             "times": time_array_literal([scan.scanned_at for scan in links]),
+        },
+    )
+
+
+def revive_bags(connection: Connection, found: Sequence[tuple[int, Scan]]) -> None:
+    """Have deleted bags be there again: pairs of a bag's key and the scan that found it."""
+    connection.execute(
+        _REVIVE_BAGS,
+        {
+            "ids": array_literal([bag_id for bag_id, _ in found]),
+            "scans": array_literal([scan.scan_id for _, scan in found]),
+            "times": time_array_literal([scan.scanned_at for _, scan in found]),
         },
     )
 

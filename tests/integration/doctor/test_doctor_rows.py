@@ -168,6 +168,18 @@ def test_what_no_rule_allows_shows(
             ("scan_without_effect", "scan"),
         ),
         ("UPDATE bag SET created_by = uuidv7() WHERE code = 'C00001002'", ("effect_without_scan", "bag")),
+        ("UPDATE bag SET deleted_at = NULL WHERE code = 'C00001003'", ("bag_place_differs", "bag.deleted_at")),
+        (
+            (
+                "UPDATE bag_deletion SET revived_by = (SELECT scan_id FROM scan WHERE code = 'CH1 2')"
+                " WHERE revived_at IS NOT NULL"
+            ),
+            ("scan_without_effect", "scan"),
+        ),
+        (
+            "UPDATE scan_undo SET command_id = (SELECT command_id FROM command WHERE name = 'bill.complete')",
+            ("scan_without_effect", "scan"),
+        ),
         ("UPDATE audit_log SET actor = 'user:9' WHERE action = 'bill.complete'", ("audit_chain_broken", "audit_log")),
         (
             "UPDATE scan SET scanned_at = now() WHERE code = 'C00002007'",
@@ -181,6 +193,46 @@ def test_a_row_that_was_changed_shows(
     warehouse.change(damage)
 
     assert told(diagnose()) == [finding]
+
+
+def test_what_commands_did_to_bills_and_returns_is_explained(
+    diagnose: Diagnose, warehouse: Warehouse, redis: Redis
+) -> None:
+    gun = warehouse.device()
+    return_no = warehouse.goods_return()
+    come_back = [make_scan(Kind.RETURN, code, return_no, by=gun) for code in ("SB00001", "SB00003")]
+    warehouse.apply(come_back)
+    assert len(warehouse.do("return.cancel", return_no=return_no)["restored"]) == len(come_back)
+    warehouse.do("bill.edit", bill_no="BILL-1", changes={"destination": "Agra"})
+    warehouse.do("bill.detach", bill_no="BILL-1", code="SB00001")
+    warehouse.do("bill.reopen", bill_no="BILL-2")
+    for bill_no in ("BILL-1", "BILL-2"):
+        warehouse.do("bill.delete", bill_no=bill_no)
+    mirror(warehouse.database, redis)
+
+    assert diagnose() == []
+
+
+@pytest.mark.parametrize(
+    ("damage", "finding"),
+    [
+        ("UPDATE bill_version SET closed_by = uuidv7()", ("effect_without_scan", "bill_version")),
+        (
+            (
+                "UPDATE bill SET deleted_at = now(), deleted_by = created_by, sacks = 0, children = 0,"
+                " actual_weight_g = 0, expected_weight_g = 0 WHERE bill_no = 'BILL-1'"
+            ),
+            ("bill_total_differs", "bill"),
+        ),
+    ],
+)
+def test_a_bill_that_was_edited_or_deleted_by_hand_shows(
+    diagnose: Diagnose, warehouse: Warehouse, damage: str, finding: tuple[str, str]
+) -> None:
+    warehouse.do("bill.edit", bill_no="BILL-1", changes={"destination": "Agra"})
+    warehouse.change(damage)
+
+    assert finding in told(diagnose())
 
 
 def test_scans_that_were_put_into_another_batch_show_on_both_sides(diagnose: Diagnose, warehouse: Warehouse) -> None:

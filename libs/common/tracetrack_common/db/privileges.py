@@ -31,6 +31,8 @@ _LESS = {
     "audit_chain": "SELECT, UPDATE",
     "audit_log": "SELECT, INSERT",
     "scan": "SELECT, INSERT",
+    "scan_undo": "SELECT, INSERT",
+    "server_key": "SELECT",
 }
 
 

@@ -76,9 +76,40 @@ app_user = Table(
     Column("password_hash", Text, nullable=False),
     Column("created_at", _TIME, nullable=False, server_default=_NOW),
     Column("disabled_at", _TIME),
+    Column("totp_salt", LargeBinary, comment="of the second factor in force"),
+    Column("totp_pending_salt", LargeBinary, comment="of one not confirmed yet"),
+    Column("totp_step", BigInteger, comment="the newest step whose code was used"),
     _one_of("role", "dispatcher", "biller", "operator", "admin"),
     CheckConstraint("role <> 'dispatcher' OR area_id IS NOT NULL", name="dispatcher_has_area"),
     Index("app_user_username_key", text("lower(username)"), unique=True),
+    Index("app_user_email_key", text("lower(email)"), unique=True, postgresql_where=text("disabled_at IS NULL")),
+)
+
+recovery_code = Table(
+    "recovery_code",
+    metadata,
+    Column("user_id", Integer, ForeignKey("app_user.user_id"), primary_key=True),
+    Column("code_sha256", LargeBinary, primary_key=True),
+    Column("used_at", _TIME),
+)
+
+password_reset = Table(
+    "password_reset",
+    metadata,
+    Column("reset_id", Uuid, primary_key=True),
+    Column("user_id", Integer, ForeignKey("app_user.user_id"), nullable=False),
+    Column("token_sha256", LargeBinary, nullable=False, unique=True),
+    Column("created_at", _TIME, nullable=False),
+    Column("expires_at", _TIME, nullable=False),
+    Column("used_at", _TIME, comment="when it was used, or ended by something else"),
+    Index(None, "user_id", "created_at"),
+)
+
+server_key = Table(
+    "server_key",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("key", LargeBinary, nullable=False),
 )
 
 user_session = Table(
@@ -90,6 +121,8 @@ user_session = Table(
     Column("created_at", _TIME, nullable=False),
     Column("expires_at", _TIME, nullable=False),
     Column("ended_at", _TIME),
+    Column("address", Text, comment="where it was started from"),
+    Index(None, "user_id"),
 )
 
 device = Table(
@@ -101,6 +134,7 @@ device = Table(
     Column("token_sha256", LargeBinary, nullable=False, unique=True),
     Column("enrolled_at", _TIME, nullable=False, server_default=_NOW),
     Column("revoked_at", _TIME),
+    Column("last_seen_at", _TIME, comment="to the minute, kept from Redis"),
 )
 
 device_delivery = Table(
@@ -142,11 +176,31 @@ bill = Table(
     Column("expected_weight_g", BigInteger, nullable=False, server_default="0"),
     Column("created_by", Integer, ForeignKey("app_user.user_id"), nullable=False),
     Column("created_at", _TIME, nullable=False),
+    Column(
+        "version", Integer, nullable=False, server_default="1", comment="grows with every change but those of totals"
+    ),
+    Column("deleted_at", _TIME, comment="the row stays, since closed days name it"),
+    Column("deleted_by", Integer, ForeignKey("app_user.user_id")),
     _one_of("status", "new", "processing", "completed"),
     CheckConstraint("bill_no = upper(bill_no)", name="bill_no"),
     CheckConstraint("capacity BETWEEN 1 AND 500", name="capacity"),
     CheckConstraint("sacks BETWEEN 0 AND capacity", name="sacks"),
+    CheckConstraint("(deleted_at IS NULL) = (deleted_by IS NULL)", name="deleted"),
+    CheckConstraint("deleted_at IS NULL OR sacks = 0", name="deleted_is_empty"),
     Index(None, "created_at"),
+)
+
+bill_version = Table(
+    "bill_version",
+    metadata,
+    Column("bill_id", Integer, ForeignKey("bill.bill_id"), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("capacity", SmallInteger, nullable=False),
+    Column("destination", Text, nullable=False),
+    Column("vehicle", Text),
+    Column("description", Text),
+    Column("valid_until", _TIME, nullable=False),
+    Column("closed_by", Uuid, nullable=False, comment="the command that edited it"),
 )
 
 number_series = Table(
@@ -169,6 +223,8 @@ goods_return = Table(
     _one_of("state", "open", "committed", "cancelled"),
 )
 
+_NEWEST_BAGS = ("area_id", "created_at", "bag_id")
+
 bag = Table(
     "bag",
     metadata,
@@ -183,10 +239,29 @@ bag = Table(
     Column("children", SmallInteger, nullable=False, server_default="0"),
     Column("code", Text, nullable=False, unique=True),
     Column("created_by", Uuid, nullable=False, comment="the scan or command that created it"),
+    Column("deleted_at", _TIME, comment="NULL: it is there; follows bag_deletion"),
     CheckConstraint("(capacity IS NULL) = (child_weight_g IS NULL)", name="kind"),
     CheckConstraint("capacity IS NOT NULL OR bill_id IS NULL", name="only_parents_on_bills"),
     CheckConstraint("capacity IS NULL OR parent_id IS NULL", name="no_chains"),
     CheckConstraint("children BETWEEN 0 AND coalesce(capacity, 0)", name="children"),
+    # None is on, or depends on, what scans of a sack change: those updates touch no index.
+    Index("bag_newest_idx", *_NEWEST_BAGS),
+    Index("bag_sacks_idx", *_NEWEST_BAGS, postgresql_where=text("capacity IS NOT NULL")),
+    Index("bag_unlinked_idx", *_NEWEST_BAGS, postgresql_where=text("capacity IS NULL AND parent_id IS NULL")),
+    Index("bag_code_part_idx", "code", postgresql_using="gin", postgresql_ops={"code": "gin_trgm_ops"}),
+)
+
+bag_deletion = Table(
+    "bag_deletion",
+    metadata,
+    Column("deletion_id", Uuid, primary_key=True, comment="the command that deleted it"),
+    Column("bag_id", BigInteger, ForeignKey("bag.bag_id"), nullable=False),
+    Column("deleted_at", _TIME, nullable=False),
+    Column("revived_at", _TIME),
+    Column("revived_by", Uuid, comment="the scan that found it again"),
+    CheckConstraint("(revived_at IS NULL) = (revived_by IS NULL)", name="revived"),
+    Index("bag_deletion_current_key", "bag_id", unique=True, postgresql_where=text("revived_at IS NULL")),
+    Index(None, "bag_id", "deleted_at"),
 )
 
 bag_link = Table(
@@ -208,12 +283,12 @@ bag_link = Table(
 bill_sack = Table(
     "bill_sack",
     metadata,
-    Column("entry_id", Uuid, primary_key=True, comment="the scan that put the sack on"),
+    Column("entry_id", Uuid, primary_key=True, comment="the scan or command that put the sack on"),
     Column("bill_id", Integer, ForeignKey("bill.bill_id"), nullable=False),
-    Column("parent_id", BigInteger, ForeignKey("bag.bag_id"), nullable=False),
+    Column("parent_id", BigInteger, ForeignKey("bag.bag_id"), primary_key=True),
     Column("valid_from", _TIME, nullable=False),
     Column("valid_until", _TIME),
-    Column("closed_by", Uuid),
+    Column("closed_by", Uuid, comment="the scan or command that took it off"),
     CheckConstraint("(valid_until IS NULL) = (closed_by IS NULL)", name="closed"),
     Index("bill_sack_current_key", "parent_id", unique=True, postgresql_where=text("valid_until IS NULL")),
     Index("bill_sack_past_idx", "parent_id", postgresql_where=text("valid_until IS NOT NULL")),
@@ -276,7 +351,32 @@ scan = Table(
     CheckConstraint("(device_id IS NULL) <> (user_id IS NULL)", name="one_actor"),
     _one_of("kind", "parent", "child", "bill", "return"),
     Index("scan_scanned_at_brin", "scanned_at", postgresql_using="brin"),
+    Index("scan_refused_idx", "scan_id", postgresql_where=text("outcome NOT IN ('applied', 'known', 'duplicate')")),
+    Index(
+        "scan_named_idx",
+        text("(ARRAY[code, target, refers_to])"),
+        postgresql_using="gin",
+        postgresql_where=text("outcome <> 'applied'"),
+    ),
+    Index(
+        "scan_odd_clock_idx",
+        "scan_id",
+        postgresql_where=text(
+            "uuid_extract_timestamp(scan_id) - scanned_at NOT BETWEEN interval '-24 hours' AND interval '24 hours'"
+        ),
+    ),
     postgresql_partition_by="RANGE (scan_id)",
+)
+
+scan_undo = Table(
+    "scan_undo",
+    metadata,
+    Column("scan_id", Uuid, primary_key=True),
+    Column("command_id", Uuid, nullable=False),
+    Column("undone_at", _TIME, nullable=False),
+    Column("device_id", Integer, ForeignKey("device.device_id")),
+    Column("user_id", Integer, ForeignKey("app_user.user_id")),
+    CheckConstraint("(device_id IS NULL) <> (user_id IS NULL)", name="one_actor"),
 )
 
 command = Table(

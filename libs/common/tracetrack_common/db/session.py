@@ -87,6 +87,7 @@ class Database:
             max_overflow=settings.db_max_overflow,
             pool_timeout=settings.db_connect_timeout_s,
             pool_use_lifo=True,
+            hide_parameters=True,  # an error is logged with its statement, and hashes and links are among the values
             connect_args={
                 "application_name": application_name,
                 "connect_timeout": settings.db_connect_timeout_s,

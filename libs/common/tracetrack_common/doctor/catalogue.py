@@ -186,7 +186,11 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     ),
     # Counts against rows.
     "sack_count_differs": Entry("error", "A sack's count of children is not what its history says.", _FOLLOWS_HISTORY),
-    "bag_place_differs": Entry("error", "A bag's row says another sack or bill than its history.", _FOLLOWS_HISTORY),
+    "bag_place_differs": Entry(
+        "error",
+        "A bag's row says another sack or bill than its history, or is deleted in one of the two only.",
+        _FOLLOWS_HISTORY,
+    ),
     "bill_total_differs": Entry("error", "A bill's totals are not what is on it.", _FOLLOWS_HISTORY),
     "bill_status_differs": Entry("error", "A bill's status is not what its history says.", _FOLLOWS_HISTORY),
     "interval_reversed": Entry(

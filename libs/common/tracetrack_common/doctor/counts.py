@@ -74,6 +74,17 @@ _COMPARISONS: Final = (
         "{code} says {says}, its history nothing",
     ),
     _Comparison(
+        "bag_place_differs",
+        "bag.deleted_at",
+        examples_of(
+            "SELECT bag.code, bag.deleted_at AS says, now.deleted_at AS history"
+            " FROM bag LEFT JOIN (SELECT bag_id, deleted_at FROM bag_deletion WHERE revived_at IS NULL) AS now"
+            " USING (bag_id) WHERE bag.deleted_at IS DISTINCT FROM now.deleted_at"
+        ),
+        "bags",
+        "{code} was deleted at {says}, by its history at {history}",
+    ),
+    _Comparison(
         "bill_total_differs",
         "bill",
         examples_of(
@@ -100,7 +111,7 @@ _COMPARISONS: Final = (
         examples_of(
             "SELECT bill_no, bill.status, now.status AS history FROM bill"
             " LEFT JOIN (SELECT bill_id, status FROM bill_state WHERE valid_until IS NULL) AS now USING (bill_id)"
-            " WHERE bill.status IS DISTINCT FROM now.status"
+            " WHERE CASE WHEN deleted_at IS NULL THEN bill.status END IS DISTINCT FROM now.status"
         ),
         "bills",
         "{bill_no} says {status}, its history {history}",

@@ -14,7 +14,12 @@ _WITHOUT_SCAN = examples_of(
     " UNION ALL SELECT 'bill_sack', entry_id FROM bill_sack"
     " UNION ALL SELECT 'bill_sack', closed_by FROM bill_sack WHERE closed_by IS NOT NULL"
     " UNION ALL SELECT 'bill_state', change_id FROM bill_state"
+    " UNION ALL SELECT 'bill_version', closed_by FROM bill_version"
     " UNION ALL SELECT 'return_sack', entry_id FROM return_sack"
+    " UNION ALL SELECT 'scan_undo', scan_id FROM scan_undo"
+    " UNION ALL SELECT 'scan_undo', command_id FROM scan_undo"
+    " UNION ALL SELECT 'bag_deletion', deletion_id FROM bag_deletion"
+    " UNION ALL SELECT 'bag_deletion', revived_by FROM bag_deletion WHERE revived_by IS NOT NULL"
     ") AS effect WHERE id >= :oldest"
     " AND NOT EXISTS (SELECT FROM scan WHERE scan_id = id) AND NOT EXISTS (SELECT FROM command WHERE command_id = id)"
 )
@@ -27,6 +32,9 @@ _WITHOUT_EFFECT = examples_of(
     " AND NOT EXISTS (SELECT FROM return_sack WHERE entry_id = scan_id)"
     " UNION ALL SELECT scan_id, kind, code FROM scan WHERE kind = 'parent' AND outcome = 'applied'"
     " AND NOT EXISTS (SELECT FROM bag WHERE created_by = scan_id)"
+    " AND NOT EXISTS (SELECT FROM bag_deletion WHERE revived_by = scan_id)"
+    " UNION ALL SELECT scan_id, 'undone ' || kind, code FROM scan_undo JOIN scan USING (scan_id)"
+    " WHERE NOT EXISTS (SELECT FROM bag_link WHERE link_id = scan_id AND closed_by = command_id)"
 )
 _COUNT = text("SELECT count(*) FROM scan WHERE outcome = 'applied'")
 

@@ -37,6 +37,8 @@ class Bag:
         Of a parent: the bill it is on; the return it came back on, until it is billed again.
     bag_id
         Its key; None while it is new.
+    is_deleted
+        Whether it was deleted and not scanned since.
     """
 
     code: str
@@ -48,6 +50,7 @@ class Bag:
     bill_no: str | None = None
     return_no: str | None = None
     bag_id: int | None = None
+    is_deleted: bool = False
 
     @property
     def is_parent(self) -> bool:
@@ -149,6 +152,8 @@ class Decisions:
         The bags and bills by code and number as they stand after the batch.
     new_bags
         Codes of the bags that the batch created, with the scan that did.
+    revived
+        Codes of the deleted bags that are there again, with the scan that found them.
     links
         Scans that put a child (`code`) in a parent (`target`).
     sacks_moved
@@ -165,6 +170,7 @@ class Decisions:
     bags: dict[str, Bag] = field(default_factory=dict)
     bills: dict[str, Bill] = field(default_factory=dict)
     new_bags: dict[str, Scan] = field(default_factory=dict)
+    revived: dict[str, Scan] = field(default_factory=dict)
     links: list[Scan] = field(default_factory=list)
     sacks_moved: list[SackMoved] = field(default_factory=list)
     sacks_returned: list[SackReturned] = field(default_factory=list)
@@ -227,8 +233,12 @@ class _Decider:
 
     def _parent(self, scan: Scan) -> Result:
         bag = self.bags.get(scan.code)
+        if bag is not None and bag.is_parent:
+            outcome = Outcome.APPLIED if bag.is_deleted else Outcome.KNOWN
+            self._revive(bag, scan)
+            return self._counted(outcome, bag)
         if bag is not None:
-            return self._counted(Outcome.KNOWN, bag) if bag.is_parent else _WRONG_TYPE
+            return _WRONG_TYPE
         match self.catalogue.classify(scan.code):
             case CodeClass.PARENT:
                 return self._counted(Outcome.APPLIED, self._create_parent(scan.code, scan))
@@ -259,6 +269,8 @@ class _Decider:
             parent = self._create_parent(parent_code, scan)
         if child is None:
             child = self._create(Bag(scan.code, scan.area_id), scan)
+        self._revive(parent, scan)
+        self._revive(child, scan)
         child.parent = parent_code
         parent.children += 1
         self.decisions.links.append(scan)
@@ -282,10 +294,12 @@ class _Decider:
         return None
 
     def _known_sack(self, scan: Scan) -> Bag | Result | None:
-        """Give the sack a bill or return scan names, None when it is not registered, or the refusal by its form."""
+        """Give the sack a bill or return scan names, None when it is not there, or the refusal by its form."""
         bag = self.bags.get(scan.code)
+        if bag is not None and bag.is_parent:
+            return None if bag.is_deleted else bag
         if bag is not None:
-            return bag if bag.is_parent else _WRONG_TYPE
+            return _WRONG_TYPE
         match self.catalogue.classify(scan.code):
             case CodeClass.PARENT:
                 return None
@@ -373,6 +387,11 @@ class _Decider:
         self.bags[bag.code] = bag
         self.decisions.new_bags[bag.code] = scan
         return bag
+
+    def _revive(self, bag: Bag, scan: Scan) -> None:
+        if bag.is_deleted:
+            bag.is_deleted = False
+            self.decisions.revived[bag.code] = scan
 
     @staticmethod
     def _counted(outcome: Outcome, parent: Bag, *, refers_to: str | None = None) -> Result:

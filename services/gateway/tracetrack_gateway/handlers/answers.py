@@ -78,7 +78,7 @@ class Wishing:
     """
 
     def __init__(self, action: Action, *, at_once: bool = True) -> None:
-        self._action = action
+        self.action = action
         self._at_once = at_once
 
     async def __call__(self, request: Request, idempotency_key: IdempotencyKey = None) -> Wish:
@@ -86,7 +86,7 @@ class Wishing:
         gateway = gateway_of(request)
         return Wish(
             gateway=gateway,
-            caller=await caller_of(request, self._action),
+            caller=await caller_of(request, self.action),
             origin=origin_of(request),
             wait_s=wait_of(request, gateway.settings.reply_timeout_s if self._at_once else 0.0),
             idempotency_key=idempotency_key,

@@ -9,19 +9,24 @@ from tracetrack_gateway.access import Action
 from tracetrack_gateway.metrics import MEDIA_TYPE
 from tracetrack_gateway.operations import waiting_document
 from tracetrack_gateway.problems import documented
-from tracetrack_gateway.requests import Caller, TheGateway
+from tracetrack_gateway.requests import Caller, Stated, TheGateway
 
 router = APIRouter(tags=["operations"])
 
+_OPEN = [Depends(Stated(Action.WATCH))]
 
-@router.get("/health", summary="Is this process alive")
+
+@router.get("/health", summary="Is this process alive", dependencies=_OPEN)
 async def get_health() -> dict[str, str]:
     """Answer as long as the process can; asks nothing of anyone."""
     return {"status": "ok"}
 
 
 @router.get(
-    "/ready", summary="Can this process do its work", responses={503: {"description": "A part does not answer"}}
+    "/ready",
+    summary="Can this process do its work",
+    dependencies=_OPEN,
+    responses={503: {"description": "A part does not answer"}},
 )
 async def get_ready(gateway: TheGateway, response: Response) -> dict[str, Any]:
     """Tell whether Redis and Postgres answer and what they say when they do not, what waits, and what is refused.
@@ -39,7 +44,7 @@ async def get_ready(gateway: TheGateway, response: Response) -> dict[str, Any]:
     }
 
 
-@router.get("/metrics", summary="Metrics for Prometheus", response_class=Response)
+@router.get("/metrics", summary="Metrics for Prometheus", response_class=Response, dependencies=_OPEN)
 async def get_metrics(gateway: TheGateway) -> Response:
     """Give this process's metrics and the ledgers' sizes and ages."""
     return Response(await gateway.metrics.render(), media_type=MEDIA_TYPE)

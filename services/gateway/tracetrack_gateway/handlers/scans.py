@@ -4,7 +4,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import orjson
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from tracetrack_common.credentials import Principal
 from tracetrack_common.errors import UnsupportedMediaTypeError
@@ -12,13 +12,24 @@ from tracetrack_gateway.access import Action
 from tracetrack_gateway.models import (
     SCAN_EXAMPLE,
     BatchAccepted,
+    Page,
     RightBatchIn,
     ScanDone,
     ScanQueued,
     SingleScanIn,
 )
 from tracetrack_gateway.problems import documented
-from tracetrack_gateway.requests import Caller, TheGateway, caller_of, content_type_of, gateway_of, origin_of, wait_of
+from tracetrack_gateway.requests import (
+    Caller,
+    Stated,
+    TheGateway,
+    caller_of,
+    content_type_of,
+    gateway_of,
+    origin_of,
+    wait_of,
+)
+from tracetrack_gateway.scan_search import ScanQuery, ScanRow
 
 router = APIRouter(prefix="/api/v1/scans", tags=["scans"])
 
@@ -54,6 +65,7 @@ def _body(model: type[Any], **content: Any) -> dict[str, Any]:
     "",
     status_code=202,
     summary="Submit a scan",
+    dependencies=[Depends(Stated(Action.SUBMIT_SCANS))],  # the handler looks at its caller itself: the hot path
     response_model=None,
     responses={
         202: {"model": ScanQueued, "description": "Accepted: it is in the ledger and will not be lost"},
@@ -81,6 +93,7 @@ async def submit_scan(request: Request) -> Response:
     "/batch",
     status_code=202,
     summary="Submit a batch of scans",
+    dependencies=[Depends(Stated(Action.SUBMIT_SCANS))],  # the handler looks at its caller itself: the hot path
     response_model=None,
     responses={
         202: {"model": BatchAccepted, "description": "Accepted, with what is wrong with the scans that were not"},
@@ -123,6 +136,20 @@ async def submit_batch(request: Request) -> Response:
             for index, scan_id in enumerate(submitted.accepted)
         ]
     return _json(document, 200 if wait_s and len(submitted.outcomes) == len(submitted.accepted) else 202)
+
+
+@router.get("", summary="Search scans", responses=documented(401, 403, 422, 503))
+async def list_scans(
+    query: Annotated[ScanQuery, Query()],
+    gateway: TheGateway,
+    caller: Annotated[Principal, Depends(Caller(Action.READ_SCANS))],
+) -> Page[ScanRow]:
+    """Search scans, newest first; `outcome=invalid_code` gives what was no bag's code.
+
+    A device sees its own, a person those of their area. A page may end before it is full: go on while there is a
+    `next_cursor`.
+    """
+    return await gateway.scans.page(query, caller)
 
 
 @router.get(

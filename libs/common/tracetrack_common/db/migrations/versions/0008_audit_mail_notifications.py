@@ -4,7 +4,7 @@ The previous release works with this schema. Its way of making partitions needs 
 the services' role no longer has where there is an owner of its own; there are partitions for three months by then.
 
 Revision ID: 0008
-Revises: 0003
+Revises: 0007
 """
 
 import sqlalchemy as sa
@@ -12,7 +12,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0008"
-down_revision = "0003"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 
