@@ -73,8 +73,9 @@ def test_nobody_but_admins_reads_it(api: Api, role: str) -> None:
     "query",
     [
         {"cursor": "x"},
-        {"cursor": "1-2"},
-        {"cursor": "9" * 40 + "-1-1"},
+        {"cursor": "1.2"},
+        {"cursor": "9" * 40 + ".1.1"},
+        {"cursor": f"0.{2**70}.1"},
         {"since": "yesterday"},
         {"since": "2026-11-23T10:00:00"},
         {"actor": "a\0b"},
@@ -87,7 +88,7 @@ def test_what_it_cannot_understand_is_refused(admin: httpx.Client, query: dict[s
 
 
 def test_a_cursor_beyond_every_row_gives_an_end(admin: httpx.Client) -> None:
-    assert admin.get(URL, params={"cursor": f"0-{2**70}-{2**70}"}).json() == {"items": [], "next_cursor": None}
+    assert admin.get(URL, params={"cursor": "0.0.0"}).json() == {"items": [], "next_cursor": None}
 
 
 @pytest.mark.parametrize("wanted", ["", "actor", "action", "object", "request_id"])
