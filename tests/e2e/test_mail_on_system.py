@@ -20,12 +20,12 @@ def test_an_admin_who_wants_it_is_told_of_failed_work_by_mail(system: RunningSys
         assert admin.put("/api/v1/notifications/preferences", json=wanted).json() == wanted
         with database.transaction() as connection:
             payload = {"body": "nothing of importance"}
-            failed_work.insert(connection, queue="scans", reason="id_reused", detail="…", payload=payload, attempts=1)
+            failed_work.insert(connection, queue="scans", reason="of_a_test", detail="…", payload=payload, attempts=1)
 
     outbox = system.state_dir / "outbox"
     (path,) = eventually(lambda: list(outbox.glob("*.eml")) if outbox.exists() else [])
     message = message_from_bytes(path.read_bytes(), policy=default)
     assert message["To"] == "admin@warehouse.example"
-    assert message["Subject"] == "TraceTrack: Failed work: id_reused (scans)"
+    assert message["Subject"] == "TraceTrack: Failed work: of_a_test (scans)"
     listed = admin.get("/api/v1/notifications").json()["items"]
-    assert "Failed work: id_reused (scans)" in [each["title"] for each in listed]
+    assert "Failed work: of_a_test (scans)" in [each["title"] for each in listed]
