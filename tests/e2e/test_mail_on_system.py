@@ -16,7 +16,7 @@ def test_an_admin_who_wants_it_is_told_of_failed_work_by_mail(system: RunningSys
     with closing(Database(system.superuser, application_name="tests")) as database:
         with database.transaction() as connection:
             connection.exec_driver_sql("UPDATE app_user SET email = 'admin@warehouse.example' WHERE username = 'admin'")
-        wanted = {"low": True, "normal": False, "high": False}
+        wanted = {"low": False, "normal": False, "high": True}
         assert admin.put("/api/v1/notifications/preferences", json=wanted).json() == wanted
         with database.transaction() as connection:
             payload = {"body": "nothing of importance"}
