@@ -29,3 +29,7 @@ def test_an_admin_who_wants_it_is_told_of_failed_work_by_mail(system: RunningSys
     assert message["Subject"] == "TraceTrack: Failed work: of_a_test (scans)"
     listed = admin.get("/api/v1/notifications").json()["items"]
     assert "Failed work: of_a_test (scans)" in [each["title"] for each in listed]
+
+    (piece,) = admin.get("/api/v1/failed-work", params={"reason": "of_a_test"}).json()["items"]
+    discarded = admin.post(f"/api/v1/failed-work/{piece['failed_id']}/discard", json={"reason": "the test is over"})
+    assert discarded.is_success, discarded.text

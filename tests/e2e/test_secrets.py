@@ -65,7 +65,8 @@ def _mailed_token(system: RunningSystem) -> str | None:
         letter = message_from_bytes(path.read_bytes(), policy=default)
         text_part = letter.get_body(("plain",))
         if letter["To"] == "marker@example.com" and text_part is not None:
-            return next(line for line in text_part.get_content().splitlines() if len(line) > 20 and " " not in line)
+            lines: list[str] = text_part.get_content().splitlines()
+            return next(line for line in lines if len(line) > 20 and " " not in line)
     return None
 
 
