@@ -168,3 +168,26 @@ def test_mail_that_could_not_be_sent_is_sent_again_when_it_is_replayed(api: Api,
 
     states = {row["event_key"]: row["state"] for row in warehouse.rows("SELECT event_key, state FROM mail")}
     assert (states["kept"], states["erased"]) == ("queued", "failed")
+
+
+def test_admins_are_told_that_a_device_was_rotated_and_revoked(api: Api) -> None:
+    asha, gun = api.warehouse.person("admin"), api.warehouse.device(INDORE)
+    name = api.warehouse.value("SELECT name FROM device WHERE device_id = :id", id=gun.device_id)
+    with api.gateway.client(asha.token) as client:
+        client.post(f"/api/v1/devices/{gun.device_id}/rotate").raise_for_status()
+        client.post(f"/api/v1/devices/{gun.device_id}/revoke").raise_for_status()
+
+        assert listed(client, priority="normal")[:2] == [
+            f"Device {name} is revoked",
+            f"Device {name} has another token",
+        ]
+
+
+def test_whose_password_was_changed_is_told(api: Api) -> None:
+    asha = api.warehouse.person("biller")
+    with api.person("admin") as admin:
+        body = {"password": "lantern walks north by kettle"}
+        admin.post(f"/api/v1/users/{asha.username}/password", json=body).raise_for_status()
+
+    told = api.warehouse.rows("SELECT title, priority FROM notification WHERE user_id = :id", id=asha.user_id)
+    assert told == [{"title": "Your password was changed", "priority": "high"}]
