@@ -61,7 +61,8 @@ def day(database: Database) -> Database:
 def test_a_summary_names_its_day(day: Database, settings: Settings) -> None:
     content = make_content(day, settings, "akola", DAY, NIGHT)
 
-    assert set(content) == {"date", "area", "revision", "generated_at", "window", "scans", "bills", "exceptions"}
+    figures = {"window", "scans", "bills", "billers", "exceptions", "comparison"}
+    assert set(content) == {"date", "area", "revision", "generated_at", *figures}
     assert content["date"] == "2026-03-02"
     assert content["area"] == "akola"
     assert content["revision"] == 1

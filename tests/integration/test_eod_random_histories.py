@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -73,6 +74,19 @@ def test_figures_are_those_of_doing_it_again(on_time: Database, events: Sequence
 
 
 @one_seed
+def test_the_day_before_is_compared_with_as_its_own_summary_has_it(on_time: Database) -> None:
+    for earlier, day in pairwise(DAYS):
+        for area in SCOPES:
+            own, compared = (read_content(on_time, area, each, 1) for each in (earlier, day))
+            counted = ("total", "applied", "already", "refused", "children_linked")
+            assert compared["comparison"]["day_before"] == {
+                "date": earlier.isoformat(),
+                **{name: own["scans"][name] for name in counted},
+                "bills_created": own["bills"]["created"],
+            }
+
+
+@one_seed
 def test_catching_up_gives_what_was_made_on_time(on_time: Database, settings: Settings) -> None:
     much_later = window_of(DAYS[-1]).end + timedelta(days=30)
 
@@ -105,6 +119,10 @@ def additive(content: Mapping[str, Any]) -> Counter[str]:
     figures.update({f"bills {status}": count for status, count in bills["by_status"].items()})
     figures.update({f"bills of {row['biller']}": row["created"] for row in bills["by_biller"]})
     figures.update({f"bills {name}": abs(value) for name, value in bills["totals"].items()})
+    for part in content["billers"]:
+        figures.update({f"{part['biller']}'s {name}": abs(value) for name, value in part["totals"].items()})
+    for name, day in content["comparison"].items():
+        figures.update({f"{name} {key}": value for key, value in day.items() if key != "date"})
     figures.update({f"refused {reason}": count for reason, count in exceptions["refused_by_reason"].items()})
     figures.update({name: len(rows) for name, rows in exceptions.items() if isinstance(rows, list)})
     return +figures
@@ -121,6 +139,9 @@ def assert_bills(content: dict[str, Any], expected: Mapping[str, dict[str, Any]]
     assert {number: {key: found[number][key] for key in expected[number]} for number in found} == expected
     totals = {name: sum(bill[name] for bill in expected.values()) for name in content["bills"]["totals"]}
     assert content["bills"]["totals"] == totals
+    parts = content["billers"]
+    assert sorted(number for part in parts for number in part["bill_nos"]) == sorted(found)
+    assert {name: sum(part["totals"][name] for part in parts) for name in totals} == totals
     open_bills = {number for number, bill in expected.items() if bill["status"] != "completed"}
     assert {bill["bill_no"] for bill in content["exceptions"]["bills_open"]} == open_bills
 

@@ -197,3 +197,16 @@ def test_a_day_that_has_not_begun_has_no_summary(database: Database, settings: S
 def test_a_date_at_the_end_of_the_calendar_is_refused(database: Database, settings: Settings, day: date) -> None:
     with pytest.raises(InvalidInputError):
         make(database, settings, None, day, NIGHT)
+
+
+def test_a_scan_that_is_late_by_days_revises_its_own_day_alone(worked: Database, settings: Settings) -> None:
+    days = (DAY, DAY + timedelta(days=1))
+    for day in days:
+        make(worked, settings, "akola", day, NIGHT + timedelta(days=1))
+    with writing(worked) as history:
+        at, received = END - timedelta(hours=1), NIGHT + timedelta(days=2)
+        history.scan("parent", "SB00001", outcome="known", at=at, device="ako-1", received=received)
+
+    made = [make(worked, settings, "akola", day, NIGHT + timedelta(days=3)) for day in days]
+
+    assert [each.revision for each in made] == [2, 1]

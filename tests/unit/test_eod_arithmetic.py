@@ -17,6 +17,7 @@ from tracetrack_common.domain.eod import (
     count_created_by_biller,
     count_scans,
     find_disagreements,
+    split_by_biller,
     total_bills,
 )
 from tracetrack_common.domain.scans import Kind, Outcome
@@ -157,6 +158,17 @@ def test_totals_are_the_sums_over_the_bills(listed: Sequence[BillFigures]) -> No
     assert total.children == sum(bill.children for bill in listed)
     assert sum(count_by_status(listed).values()) == len(listed)
     assert sum(count_created_by_biller(listed).values()) == sum(bill.is_created_today for bill in listed)
+
+
+@given(bills)
+def test_billers_parts_hold_every_bill_once_and_sum_to_all(listed: Sequence[BillFigures]) -> None:
+    parts = split_by_biller(listed)
+
+    assert sorted(map(id, listed)) == sorted(id(bill) for part in parts.values() for bill in part)
+    assert all(bill.created_by == biller for biller, part in parts.items() for bill in part)
+    overall = total_bills(listed)
+    for name in ("sacks", "children", "actual_g", "expected_g", "variance_g"):
+        assert getattr(overall, name) == sum(getattr(total_bills(part), name) for part in parts.values())
 
 
 @given(bills)

@@ -1,7 +1,7 @@
 """The content of a summary: figures as the JSON document that `docs/eod.md` describes."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import date, datetime
 from typing import Any
@@ -14,6 +14,7 @@ from tracetrack_common.domain.eod import (
     ScanFigures,
     count_by_status,
     count_created_by_biller,
+    split_by_biller,
     total_bills,
 )
 
@@ -27,14 +28,16 @@ def render_figures(figures: Figures) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``window``, ``scans``, ``bills`` and ``exceptions``.
+        ``window``, ``scans``, ``bills``, ``billers``, ``exceptions`` and ``comparison``.
     """
     window = figures.window
     return {
         "window": {"start": window.start.isoformat(), "end": window.end.isoformat(), "zone": window.zone},
         "scans": _scans(figures.scans, figures.sacks_registered),
         "bills": _bills(figures),
+        "billers": [_biller(biller, bills) for biller, bills in split_by_biller(figures.bills).items()],
         "exceptions": _exceptions(figures),
+        "comparison": {name: {**asdict(day), "date": day.date.isoformat()} for name, day in figures.comparison.items()},
     }
 
 
@@ -81,7 +84,6 @@ def _scans(scans: ScanFigures, sacks_registered: int) -> dict[str, Any]:
 
 
 def _bills(figures: Figures) -> dict[str, Any]:
-    totals = total_bills(figures.bills)
     return {
         "created": sum(bill.is_created_today for bill in figures.bills),
         "by_status": count_by_status(figures.bills),
@@ -89,7 +91,22 @@ def _bills(figures: Figures) -> dict[str, Any]:
             {"biller": biller, "created": created} for biller, created in count_created_by_biller(figures.bills).items()
         ],
         "list": [_bill(bill) for bill in figures.bills],
-        "totals": {**asdict(totals), "variance_g": totals.variance_g},
+        "totals": _totals(figures.bills),
+    }
+
+
+def _totals(bills: Sequence[BillFigures]) -> dict[str, int]:
+    totals = total_bills(bills)
+    return {**asdict(totals), "variance_g": totals.variance_g}
+
+
+def _biller(biller: str, bills: Sequence[BillFigures]) -> dict[str, Any]:
+    return {
+        "biller": biller,
+        "created": sum(bill.is_created_today for bill in bills),
+        "by_status": count_by_status(bills),
+        "bill_nos": [bill.bill_no for bill in bills],
+        "totals": _totals(bills),
     }
 
 

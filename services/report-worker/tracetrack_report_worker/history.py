@@ -25,6 +25,7 @@ _COUNT_SCANS = text("""
         FROM scan
         WHERE scanned_at >= :start AND scanned_at < :end
             AND (CAST(:area_id AS smallint) IS NULL OR area_id = :area_id OR area_id IS NULL)
+            AND (CAST(:known_at AS timestamptz) IS NULL OR received_at < :known_at)
         GROUP BY 1, 2, 3, 4, 5, 6
     ), placed AS (
         SELECT cell.*, coalesce(cell.area_id, bill.area_id, goods_return.area_id) AS counted_in
@@ -38,6 +39,12 @@ _COUNT_SCANS = text("""
     LEFT JOIN area ON area.area_id = placed.counted_in
     LEFT JOIN device ON device.device_id = placed.device_id
     WHERE CAST(:area_id AS smallint) IS NULL OR placed.counted_in = :area_id
+""")
+
+_COUNT_BILLS_CREATED = text("""
+    SELECT count(*) FROM bill
+    WHERE created_at >= :start AND created_at < :end AND (deleted_at IS NULL OR deleted_at >= :end)
+        AND (CAST(:area_id AS smallint) IS NULL OR area_id = :area_id)
 """)
 
 _COUNT_SACKS_REGISTERED = text("""
@@ -164,11 +171,14 @@ class Scope:
         return {"start": self.window.start, "end": self.window.end, "area_id": self.area_id}
 
 
-def count_scans(connection: Connection, scope: Scope) -> Sequence[ScanCell]:
-    """Count the day's scans by area, device, local hour, kind and outcome: one pass over the day."""
+def count_scans(connection: Connection, scope: Scope, *, known_at: datetime | None = None) -> Sequence[ScanCell]:
+    """Count the day's scans by area, device, local hour, kind and outcome: one pass over the day.
+
+    With `known_at`, only those that had been received before it.
+    """
     stretches = hour_starts(scope.window)
     starts: list[datetime] = [start for start, _ in stretches]
-    found = connection.execute(_COUNT_SCANS, {**scope.parameters, "hour_starts": starts})
+    found = connection.execute(_COUNT_SCANS, {**scope.parameters, "hour_starts": starts, "known_at": known_at})
     return [
         ScanCell(
             area=row.area,
@@ -181,6 +191,11 @@ def count_scans(connection: Connection, scope: Scope) -> Sequence[ScanCell]:
         )
         for row in found
     ]
+
+
+def count_bills_created(connection: Connection, scope: Scope) -> int:
+    """Count the bills that were created in the day and not deleted by its end."""
+    return int(connection.execute(_COUNT_BILLS_CREATED, scope.parameters).scalar_one())
 
 
 def count_sacks_registered(connection: Connection, scope: Scope) -> int:

@@ -6,7 +6,7 @@ reads anew, and sees what the first one made. So an older snapshot never stands 
 """
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from hashlib import sha256
 from typing import Any, TypedDict, Unpack
 
@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from tracetrack_common import audit
 from tracetrack_common.db.session import Database, StateChangedError
 from tracetrack_common.domain.business_day import Window, business_window
-from tracetrack_common.domain.eod import Figures, count_scans, find_disagreements
+from tracetrack_common.domain.eod import DayBefore, Figures, count_scans, find_disagreements
 from tracetrack_common.errors import ConflictError, InvalidInputError, NotFoundError
 from tracetrack_common.log import get_logger
 from tracetrack_common.settings import Settings
@@ -24,6 +24,9 @@ from tracetrack_report_worker.content import ALL_AREAS, digest_figures, render_f
 from tracetrack_report_worker.gaps import list_gaps
 
 log = get_logger(__name__)
+
+COMPARED = {"day_before": timedelta(days=1), "same_weekday": timedelta(days=7)}
+"""How far back the days are that a day is held against."""
 
 _ATTEMPTS = 3
 """Each means that somebody else made a revision while this one was read; two in a row are not met in practice."""
@@ -136,7 +139,7 @@ def _draft(
         area_id, zone = found.area_id, found.zone
     window = _begun_window(business_date, zone, now)
     newest = storage.find_newest(connection, area_id=area_id, business_date=business_date)
-    figures = render_figures(_read_figures(connection, history.Scope(window, area_id)))
+    figures = render_figures(_read_figures(connection, history.Scope(window, area_id), business_date))
     revision = 1 if newest is None else newest.revision + 1
     summary = storage.Summary(
         area_id=area_id,
@@ -155,17 +158,18 @@ def _draft(
 def _begun_window(business_date: date, zone: str, now: datetime) -> Window:
     try:
         window = business_window(business_date, zone)
+        business_window(business_date - max(COMPARED.values()), zone)
     except OverflowError as error:
         raise InvalidInputError(
             f"{business_date} is not a date that has a business day.",
-            errors=[{"field": "date", "detail": "too near to the end of the calendar"}],
+            errors=[{"field": "date", "detail": "too near to an end of the calendar"}],
         ) from error
     if now < window.start:
         raise ConflictError(f"{business_date} has not begun in {zone}.")
     return window
 
 
-def _read_figures(connection: Connection, scope: history.Scope) -> Figures:
+def _read_figures(connection: Connection, scope: history.Scope, business_date: date) -> Figures:
     scans = count_scans(history.count_scans(connection, scope))
     if disagreements := find_disagreements(scans):
         raise AssertionError("; ".join(disagreements))
@@ -176,6 +180,25 @@ def _read_figures(connection: Connection, scope: history.Scope) -> Figures:
         bills=history.list_bills(connection, scope),
         sacks=history.list_sacks(connection, scope),
         gaps=list_gaps(connection, scope),
+        comparison={name: _read_day_before(connection, scope, business_date - back) for name, back in COMPARED.items()},
+    )
+
+
+def _read_day_before(connection: Connection, scope: history.Scope, business_date: date) -> DayBefore:
+    """Count an earlier day as it was known at the window's end.
+
+    So scans of the earlier day that come still later neither change this summary nor make a revision of it.
+    """
+    earlier = history.Scope(business_window(business_date, scope.window.zone), scope.area_id)
+    scans = count_scans(history.count_scans(connection, earlier, known_at=scope.window.end))
+    return DayBefore(
+        date=business_date,
+        total=scans.total,
+        applied=scans.applied,
+        already=scans.already,
+        refused=scans.refused,
+        children_linked=scans.children_linked,
+        bills_created=history.count_bills_created(connection, earlier),
     )
 
 

@@ -5,9 +5,9 @@ Weights are grams.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from .business_day import Window
 from .scans import Feedback, Kind, Outcome
@@ -212,6 +212,27 @@ def count_created_by_biller(bills: Iterable[BillFigures]) -> dict[str, int]:
     return _sorted(Counter(bill.created_by for bill in bills if bill.is_created_today))
 
 
+def split_by_biller(bills: Iterable[BillFigures]) -> dict[str, list[BillFigures]]:
+    """Give each biller's own bills: every bill is in one part, that of who created it."""
+    parts: dict[str, list[BillFigures]] = {}
+    for bill in bills:
+        parts.setdefault(bill.created_by, []).append(bill)
+    return dict(sorted(parts.items()))
+
+
+@dataclass(frozen=True, slots=True)
+class DayBefore:
+    """An earlier day to hold a day against, as it was known when that day ended: what came later changes it no more."""
+
+    date: date
+    total: int
+    applied: int
+    already: int
+    refused: int
+    children_linked: int
+    bills_created: int
+
+
 @dataclass(frozen=True, slots=True)
 class SackFigures:
     """A sack that was worked on in the window, as it stood at the window's end."""
@@ -254,7 +275,10 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """All that a summary says of a day, save its number and when it was made."""
+    """All that a summary says of a day, save its number and when it was made.
+
+    `comparison` has the day before and the same weekday of the week before, by these names.
+    """
 
     window: Window
     scans: ScanFigures
@@ -262,6 +286,7 @@ class Figures:
     bills: Sequence[BillFigures]
     sacks: Sequence[SackFigures]
     gaps: Sequence[Gap]
+    comparison: Mapping[str, DayBefore]
 
 
 def find_disagreements(scans: ScanFigures) -> list[str]:
