@@ -9,9 +9,10 @@ from sqlalchemy import text
 
 from tests.support.eod_summaries import count_rows, make, writing
 from tracetrack_common.db.session import Database, StateChangedError
+from tracetrack_common.nights import Due
 from tracetrack_common.settings import Settings
 from tracetrack_report_worker import summary
-from tracetrack_report_worker.schedule import Due, list_due, make_due
+from tracetrack_report_worker.schedule import list_due, make_due
 from tracetrack_report_worker.summary import Made
 
 DAY = date(2026, 3, 2)

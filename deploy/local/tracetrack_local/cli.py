@@ -229,6 +229,25 @@ def discard_failed(
 
 
 @cli.group()
+def eod() -> None:
+    """Look after the end-of-day summaries (docs/eod.md)."""
+
+
+@eod.command("status")
+@click.option("--days", default=7, show_default=True, type=click.IntRange(1, 31), help="How many days back.")
+@_as_json
+def eod_status(*, days: int, as_json: bool) -> None:
+    """Show per area and day what was due, made and late; exit code 1 when one is missing past its deadline."""
+
+    def run(settings: Settings, console: SteadyConsole) -> int:
+        from tracetrack_local.nights import show_nights  # noqa: PLC0415 - the other commands answer faster without it
+
+        return show_nights(_running(settings), console, days=days, as_json=as_json)
+
+    _finish(run)
+
+
+@cli.group()
 def users() -> None:
     """Look after who can log in, where nobody can."""
 

@@ -23,6 +23,7 @@ from tracetrack_gateway.hashing import Hashing
 from tracetrack_gateway.history import BagHistory
 from tracetrack_gateway.login import Login
 from tracetrack_gateway.metrics import Metrics
+from tracetrack_gateway.nights import NightReader
 from tracetrack_gateway.notifications import NotificationReader
 from tracetrack_gateway.operations import Operations
 from tracetrack_gateway.people import PeopleReader
@@ -45,7 +46,8 @@ class Gateway:
     redis, database, snapshots
         Redis; Postgres, read-only; the reads of it.
     authenticator, submitter, commander, login, accounts, people, devices, reader, deliveries, failed_work, bag_types,
-    areas, bills, goods_returns, operations, bags, scans, histories, audit, notifications
+    areas, bills, goods_returns, operations, bags, scans, histories, audit, notifications,
+    nights
         The use cases.
     hashing
         Hashes passwords beside the event loop.
@@ -84,3 +86,4 @@ class Gateway:
     bags: BagSearch
     scans: ScanSearch
     histories: BagHistory
+    nights: NightReader

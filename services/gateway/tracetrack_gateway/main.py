@@ -57,6 +57,7 @@ from tracetrack_gateway.login import Login
 from tracetrack_gateway.login_guard import LoginGuard
 from tracetrack_gateway.metrics import Metrics
 from tracetrack_gateway.middleware import RequestFrame
+from tracetrack_gateway.nights import NightReader
 from tracetrack_gateway.notifications import NotificationReader
 from tracetrack_gateway.operations import Operations
 from tracetrack_gateway.people import PeopleReader
@@ -91,7 +92,8 @@ def build_gateway(settings: Settings) -> Gateway:
     hashing, guard = Hashing(), LoginGuard(redis)
     people = PeopleReader(snapshots, redis, idle_s=settings.session_idle_s)
     backpressure = Backpressure(redis, settings)
-    operations_ = Operations(redis, snapshots, backpressure, lease_s=settings.lease_s)
+    nights = NightReader(snapshots, settings)
+    operations_ = Operations(redis, snapshots, backpressure, nights, lease_s=settings.lease_s)
     return Gateway(
         settings=settings,
         redis=redis,
@@ -122,6 +124,7 @@ def build_gateway(settings: Settings) -> Gateway:
         bags=BagSearch(snapshots),
         scans=ScanSearch(snapshots),
         histories=BagHistory(snapshots),
+        nights=nights,
     )
 
 

@@ -1,5 +1,6 @@
 """Metrics for Prometheus: this process's requests, and the ledgers at the moment they are asked for."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -50,6 +51,11 @@ class Metrics:
             ["queue"],
             registry=self._registry,
         )
+        self._late_summaries = Gauge(
+            "tracetrack_eod_late_summaries",
+            "End-of-day summaries that are missing past their deadline",
+            registry=self._registry,
+        )
         self._identities = Gauge(
             "tracetrack_ledger_identities", "Scans or commands in them", ["queue"], registry=self._registry
         )
@@ -77,9 +83,10 @@ class Metrics:
                 self._entries.labels(queue).set(state.entries)
                 self._age.labels(queue).set(state.oldest_age_s)
                 self._identities.labels(queue).set(state.identities)
-        failed_work = await self._operations.failed_work()
+        failed_work, late = await asyncio.gather(self._operations.failed_work(), self._operations.late_summaries())
         for queue in DRAIN_TASKS:
             self._failed_work.labels(queue).set(failed_work.get(queue, 0))
+        self._late_summaries.set(late)
         return generate_latest(self._registry)
 
 

@@ -2,9 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from redis import asyncio as aioredis
 from redis.exceptions import RedisError
@@ -18,12 +18,16 @@ from tracetrack_common.errors import UnavailableError
 from tracetrack_common.ledger import LedgerKeys, LedgerState, queue_state_commands, read_queue_state
 from tracetrack_gateway import storage
 from tracetrack_gateway.backpressure import Backpressure
+from tracetrack_gateway.nights import NightReader
 from tracetrack_gateway.snapshots import Snapshots
 
 _STATS_TTL_S = 1.0
-_FAILED_WORK_WAIT_S = 0.5
+_METRICS_WAIT_S = 0.5
 """How long metrics wait for Postgres, which may hang: they must be there then above all."""
 _LOOK = text("SELECT 1 FROM scan LIMIT 1")
+
+
+Known = TypeVar("Known")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +62,28 @@ class Operations:
         The totals.
     backpressure
         What is refused.
+    nights
+        Which summaries are late.
     lease_s
         Seconds after which an entry counts as abandoned.
     """
 
     def __init__(
-        self, redis: aioredis.Redis, snapshots: Snapshots, backpressure: Backpressure, *, lease_s: float
+        self,
+        redis: aioredis.Redis,
+        snapshots: Snapshots,
+        backpressure: Backpressure,
+        nights: NightReader,
+        *,
+        lease_s: float,
     ) -> None:
         self._redis = redis
         self._snapshots = snapshots
         self.backpressure = backpressure
         self._lease_ms = int(lease_s * 1000)
         self._totals: tuple[dict[str, Any], float] | None = None
-        self._failed_work: dict[str, int] = {}
-        self._failed_work_count: asyncio.Task[dict[str, int]] | None = None
+        self._failed_work = _LastKnown[dict[str, int]](lambda: snapshots.read(storage.count_failed_work), {})
+        self._late_summaries = _LastKnown(nights.count_late, 0)
         self.cache_hits = 0
         self.cache_misses = 0
 
@@ -128,15 +140,11 @@ class Operations:
 
     async def failed_work(self) -> dict[str, int]:
         """Give how much failed work is open, by queue; while Postgres does not answer, as it was when it last did."""
-        if self._failed_work_count is None:
-            self._failed_work_count = asyncio.create_task(self._snapshots.read(storage.count_failed_work))
-        count = self._failed_work_count
-        await asyncio.wait({count}, timeout=_FAILED_WORK_WAIT_S)
-        if count.done():
-            self._failed_work_count = None
-            if count.exception() is None:
-                self._failed_work = count.result()
-        return self._failed_work
+        return await self._failed_work.read()
+
+    async def late_summaries(self) -> int:
+        """Give how many end-of-day summaries are missing past their deadline; the same while Postgres is silent."""
+        return await self._late_summaries.read()
 
     async def _check_redis(self) -> dict[str, LedgerState] | str:
         try:
@@ -152,6 +160,24 @@ class Operations:
         except SQLAlchemyError as error:
             return str(getattr(error, "orig", error)).strip().splitlines()[0]
         return "ok"
+
+
+class _LastKnown(Generic[Known]):
+    """What Postgres says, or said when it last answered within the time that metrics wait for it."""
+
+    def __init__(self, read: Callable[[], Coroutine[Any, Any, Known]], at_first: Known) -> None:
+        self._read = read
+        self._known = at_first
+        self._reading: asyncio.Task[Known] | None = None
+
+    async def read(self) -> Known:
+        reading = self._reading = self._reading or asyncio.create_task(self._read())
+        await asyncio.wait({reading}, timeout=_METRICS_WAIT_S)
+        if reading.done():
+            self._reading = None
+            if reading.exception() is None:
+                self._known = reading.result()
+        return self._known
 
 
 def waiting_document(state: LedgerState) -> dict[str, Any]:

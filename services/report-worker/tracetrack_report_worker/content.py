@@ -18,9 +18,6 @@ from tracetrack_common.domain.eod import (
     total_bills,
 )
 
-ALL_AREAS = "all"
-"""What the summary over all areas has in place of an area's code."""
-
 
 def render_figures(figures: Figures) -> dict[str, Any]:
     """Write figures as JSON values: the part of a summary that makes a revision when it differs.

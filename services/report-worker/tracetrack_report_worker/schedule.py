@@ -1,38 +1,19 @@
 """The nightly run: which summaries are due and missing, and making them (domain.md, End of day)."""
 
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfoNotFoundError
+from datetime import datetime
 
 from sqlalchemy import Connection
 
 from tracetrack_common.db.session import Database, is_transient
-from tracetrack_common.domain.business_day import missing_dates
 from tracetrack_common.log import get_logger
+from tracetrack_common.nights import ALL_AREAS, Due, list_missing
 from tracetrack_common.settings import Settings
-from tracetrack_report_worker import storage, summary
-from tracetrack_report_worker.content import ALL_AREAS
+from tracetrack_report_worker import summary
 from tracetrack_report_worker.summary import Made
 
 log = get_logger(__name__)
 
 _ACTOR = "system"
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """A summary whose time has come and that is not there.
-
-    Parameters
-    ----------
-    business_date
-        The day.
-    area
-        The area's code; None for all areas together.
-    """
-
-    business_date: date
-    area: str | None
 
 
 def make_due(database: Database, settings: Settings, *, now: datetime) -> list[Made]:
@@ -90,27 +71,5 @@ def make_due(database: Database, settings: Settings, *, now: datetime) -> list[M
 
 
 def list_due(connection: Connection, settings: Settings, *, now: datetime) -> list[Due]:
-    """Give the summaries that are due and missing, in the order in which they are to be made.
-
-    An area's first day is the one it was created in; the first day over all areas is that of the oldest area. An area
-    whose zone is not known is left out, and said so in the log.
-    """
-    areas = storage.list_areas(connection)
-    if not areas:
-        return []
-    made = storage.list_made(connection)
-    delay = timedelta(minutes=settings.eod_delay_minutes)
-    subjects: list[tuple[int | None, str | None, str, datetime]] = [
-        (area.area_id, area.code, area.zone, area.created_at) for area in areas
-    ]
-    subjects.append((None, None, settings.eod_zone, min(area.created_at for area in areas)))
-    due: list[Due] = []
-    for area_id, code, zone, since in subjects:
-        made_dates = {day for made_id, day in made if made_id == area_id}
-        try:
-            missing = missing_dates(since, zone, now=now, delay=delay, made=made_dates)
-        except ZoneInfoNotFoundError:
-            log.exception("eod_zone_unknown", area=code or ALL_AREAS, zone=zone)
-            continue
-        due += [Due(business_date, code) for business_date in missing]
-    return sorted(due, key=lambda each: (each.business_date, each.area is None, each.area or ""))
+    """Give the summaries that are due and missing, in the order in which they are to be made."""
+    return list_missing(connection, settings, now=now, delay_minutes=settings.eod_delay_minutes)

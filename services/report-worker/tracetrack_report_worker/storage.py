@@ -12,8 +12,6 @@ from tracetrack_common.domain.business_day import Window
 
 _ALLOW_MEMORY = text("SET LOCAL work_mem = '64MB'")
 _FIND_AREA = text("SELECT area_id, code, zone, created_at FROM area WHERE code = :code")
-_LIST_AREAS = text("SELECT area_id, code, zone, created_at FROM area ORDER BY code")
-_LIST_MADE = text("SELECT DISTINCT area_id, business_date FROM eod_summary WHERE generated_at >= window_end")
 _FIND_NEWEST = text("""
     SELECT revision, figures_sha256 FROM eod_summary
     WHERE business_date = :business_date AND area_id IS NOT DISTINCT FROM CAST(:area_id AS smallint)
@@ -72,16 +70,6 @@ def find_area(connection: Connection, code: str) -> Area | None:
     """Give the area with this code."""
     found = connection.execute(_FIND_AREA, {"code": code}).one_or_none()
     return None if found is None else Area(*found)
-
-
-def list_areas(connection: Connection) -> list[Area]:
-    """Give every area, by code."""
-    return [Area(*row) for row in connection.execute(_LIST_AREAS)]
-
-
-def list_made(connection: Connection) -> set[tuple[int | None, date]]:
-    """Give the area keys (None: all areas) and dates that have a summary made after their day was over."""
-    return {(row.area_id, row.business_date) for row in connection.execute(_LIST_MADE)}
 
 
 def find_newest(connection: Connection, *, area_id: int | None, business_date: date) -> Newest | None:

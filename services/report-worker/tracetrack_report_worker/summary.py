@@ -18,9 +18,10 @@ from tracetrack_common.domain.business_day import Window, business_window
 from tracetrack_common.domain.eod import DayBefore, Figures, count_scans, find_disagreements
 from tracetrack_common.errors import ConflictError, InvalidInputError, NotFoundError
 from tracetrack_common.log import get_logger
+from tracetrack_common.nights import ALL_AREAS
 from tracetrack_common.settings import Settings
 from tracetrack_report_worker import history, storage, workbook
-from tracetrack_report_worker.content import ALL_AREAS, digest_figures, render_figures, render_summary
+from tracetrack_report_worker.content import digest_figures, render_figures, render_summary
 from tracetrack_report_worker.gaps import list_gaps
 
 log = get_logger(__name__)

@@ -13,10 +13,10 @@ from tracetrack_common.commands import CommandExecutor, Job
 from tracetrack_common.contracts import Command
 from tracetrack_common.drain import Handled
 from tracetrack_common.ledger import Entry
+from tracetrack_common.nights import ALL_AREAS
 from tracetrack_common.replay import JobReplayer, give_up
 from tracetrack_common.worker import WorkerProcess
-from tracetrack_report_worker import schedule, summary
-from tracetrack_report_worker.content import ALL_AREAS
+from tracetrack_report_worker import lateness, schedule, summary
 from tracetrack_report_worker.mail import Mailer
 
 TICK_TASK = "reports.tick"
@@ -96,7 +96,11 @@ def register_tasks(app: Celery, process: ReportWorkerProcess) -> None:
 
     @app.task(name=TICK_TASK, queue="reports")
     def tick() -> None:
-        schedule.make_due(process.database, process.settings, now=datetime.now(UTC))
+        now = datetime.now(UTC)
+        try:
+            lateness.tell_late(process.database, process.settings, now=now)
+        finally:
+            schedule.make_due(process.database, process.settings, now=now)
 
     @app.task(name=MAIL_TASK, queue="mail")
     def send_due_mail() -> None:

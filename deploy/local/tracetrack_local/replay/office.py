@@ -172,6 +172,12 @@ class Office:
                 return pieces[:limit], page["next_cursor"] is not None or len(pieces) > (limit or len(pieces))
             params["cursor"] = page["next_cursor"]
 
+    async def list_nights(self, days: int) -> list[dict[str, Any]]:
+        """Give how the end-of-day summaries of the last days stand, newest first."""
+        page = await self._ask("GET", "/api/v1/eod/status", params={"days": str(days)})
+        nights: list[dict[str, Any]] = page["items"]
+        return nights
+
     async def failed_piece(self, failed_id: str) -> dict[str, Any]:
         """Give a piece of failed work with what is in it."""
         document: dict[str, Any] = await self._ask("GET", f"/api/v1/failed-work/{failed_id}")

@@ -262,6 +262,12 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
         " for unreadable"
         " entries.",
     ),
+    "summary_late": Entry(
+        "error",
+        "An end-of-day summary is not there by its deadline. Admins were told, if the report-worker runs.",
+        "It is made by itself once the report-worker and beat run: see `tracetrack status`, and its log for"
+        " `eod_summary_failed`. `tracetrack eod status` shows every night.",
+    ),
     "failed_work_open": Entry(
         "error",
         "Accepted work could not be done and waits for a person to decide.",

@@ -23,6 +23,7 @@ from tracetrack_common.doctor.effects import check_effects
 from tracetrack_common.doctor.failed import check_failed_work
 from tracetrack_common.doctor.finding import Examined, Finding
 from tracetrack_common.doctor.ledgers import check_ledgers
+from tracetrack_common.doctor.nights import check_nights
 from tracetrack_common.doctor.orphans import check_orphans
 from tracetrack_common.doctor.partitions import check_partitions
 from tracetrack_common.doctor.people import check_people
@@ -71,6 +72,7 @@ CHECKS: Final[Sequence[Check]] = (
     Check("credentials", check_credentials, (_POSTGRES, _REDIS, _SCHEMA)),
     Check("ledgers", check_ledgers, (_POSTGRES, _REDIS, _SCHEMA)),
     Check("failed-work", check_failed_work, (_POSTGRES, _SCHEMA)),
+    Check("nights", check_nights, (_POSTGRES, _SCHEMA)),
     Check("counts", check_counts, (_POSTGRES, _SCHEMA)),
     Check("tallies", check_tallies, (_POSTGRES, _SCHEMA)),
     Check("orphans", check_orphans, (_POSTGRES, _SCHEMA)),

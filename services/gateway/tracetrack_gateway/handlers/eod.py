@@ -8,14 +8,27 @@ from tracetrack_common.credentials import Principal
 from tracetrack_gateway.access import Action
 from tracetrack_gateway.handlers.answers import QUEUED, Wish, Wishing, queued
 from tracetrack_gateway.models import AREA_PATTERN, CommandOut, IsoDate
+from tracetrack_gateway.nights import NightsOut
 from tracetrack_gateway.problems import documented
 from tracetrack_gateway.requests import Caller, TheGateway
 
 router = APIRouter(prefix="/api/v1/eod", tags=["end of day"])
 
+MOST_DAYS = 31
+"""A day has a row for each area and one for all, so some hundred rows in all."""
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 Area = Annotated[str, Query(max_length=50, pattern=AREA_PATTERN, description="an area's code, or `all`")]
+
+
+@router.get("/status", summary="How the last nights stand", responses=documented(401, 403, 422, 503))
+async def list_nights(
+    gateway: TheGateway,
+    caller: Annotated[Principal, Depends(Caller(Action.READ_EOD))],
+    days: Annotated[int, Query(ge=1, le=MOST_DAYS, description="how many days back")] = 7,
+) -> NightsOut:
+    """Tell of each area and day that is over, newest first, when its summary was due and made, and if it is late."""
+    return await gateway.nights.last(days, caller)
 
 
 @router.get("/{business_date}", summary="A day's summary", responses=documented(401, 403, 404, 422, 503))
