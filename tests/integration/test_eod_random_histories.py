@@ -78,7 +78,7 @@ def test_the_day_before_is_compared_with_as_its_own_summary_has_it(on_time: Data
     for earlier, day in pairwise(DAYS):
         for area in SCOPES:
             own, compared = (read_content(on_time, area, each, 1) for each in (earlier, day))
-            counted = ("total", "applied", "already", "refused", "children_linked")
+            counted = ("total", "applied", "already", "refused", "sacks_scanned", "children_linked")
             assert compared["comparison"]["day_before"] == {
                 "date": earlier.isoformat(),
                 **{name: own["scans"][name] for name in counted},

@@ -72,7 +72,9 @@ class Night:
     late: bool
 
 
-class _Subject(NamedTuple):
+class Subject(NamedTuple):
+    """What has summaries: an area, or all of them together (None), since a time."""
+
     area_id: int | None
     code: str | None
     zone: str
@@ -85,9 +87,9 @@ def list_missing(connection: Connection, settings: Settings, *, now: datetime, d
     An area's first day is the one it was created in; the first day over all areas is that of the oldest area. An area
     whose zone is not known is left out, and said so in the log.
     """
-    made = {(row.area_id, row.business_date) for row in connection.execute(_LIST_MADE)}
+    made = list_made(connection)
     missing: list[Due] = []
-    for subject in _list_subjects(connection, settings):
+    for subject in list_subjects(connection, settings.eod_zone):
         dates = {day for made_id, day in made if made_id == subject.area_id}
         try:
             days = missing_dates(
@@ -129,7 +131,7 @@ def list_nights(
         for row in connection.execute(_LIST_REVISIONS, {"since": since})
     }
     nights: list[Night] = []
-    for subject in _list_subjects(connection, settings):
+    for subject in list_subjects(connection, settings.eod_zone):
         if area_id not in {None, subject.area_id}:
             continue
         try:
@@ -153,14 +155,20 @@ def list_nights(
     return sorted(nights, key=lambda each: (-each.date.toordinal(), each.area == ALL_AREAS, each.area))
 
 
-def _list_subjects(connection: Connection, settings: Settings) -> list[_Subject]:
-    areas = [_Subject(*row) for row in connection.execute(_LIST_AREAS)]
+def list_made(connection: Connection) -> set[tuple[int | None, date]]:
+    """Give the area keys (None: all areas) and dates that have a summary made after their day was over."""
+    return {(row.area_id, row.business_date) for row in connection.execute(_LIST_MADE)}
+
+
+def list_subjects(connection: Connection, zone: str) -> list[Subject]:
+    """Give every area, by code, and last all of them together, in a zone of their own."""
+    areas = [Subject(*row) for row in connection.execute(_LIST_AREAS)]
     if areas:
-        areas.append(_Subject(None, None, settings.eod_zone, min(area.since for area in areas)))
+        areas.append(Subject(None, None, zone, min(area.since for area in areas)))
     return areas
 
 
-def _list_ended(subject: _Subject, now: datetime, days: int) -> Iterator[tuple[date, datetime]]:
+def _list_ended(subject: Subject, now: datetime, days: int) -> Iterator[tuple[date, datetime]]:
     """Give the last days of a subject that are over, and when each ended; a date that its zone left out is none."""
     today = business_date_of(now, subject.zone)
     day = max(business_date_of(subject.since, subject.zone), today - _DAY * days)

@@ -10,11 +10,13 @@ import orjson
 
 from tracetrack_common.domain.eod import (
     BillFigures,
+    BillTotals,
     Figures,
     ScanFigures,
     count_by_status,
     count_created_by_biller,
     split_by_biller,
+    sum_by_area,
     total_bills,
 )
 
@@ -25,7 +27,7 @@ def render_figures(figures: Figures) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``window``, ``scans``, ``bills``, ``billers``, ``exceptions`` and ``comparison``.
+        ``window``, ``scans``, ``bills``, ``billers``, ``by_area``, ``exceptions`` and ``comparison``.
     """
     window = figures.window
     return {
@@ -33,6 +35,9 @@ def render_figures(figures: Figures) -> dict[str, Any]:
         "scans": _scans(figures.scans, figures.sacks_registered),
         "bills": _bills(figures),
         "billers": [_biller(biller, bills) for biller, bills in split_by_biller(figures.bills).items()],
+        "by_area": [
+            {**asdict(row), "totals": _totals(row.totals)} for row in sum_by_area(figures.scans, figures.bills)
+        ],
         "exceptions": _exceptions(figures),
         "comparison": {name: {**asdict(day), "date": day.date.isoformat()} for name, day in figures.comparison.items()},
     }
@@ -73,6 +78,7 @@ def _scans(scans: ScanFigures, sacks_registered: int) -> dict[str, Any]:
         "refused": scans.refused,
         "by_kind": scans.by_kind,
         "by_outcome": scans.by_outcome,
+        "sacks_scanned": scans.sacks_scanned,
         "children_linked": scans.children_linked,
         "sacks_registered": sacks_registered,
         "by_device": [asdict(row) for row in scans.by_device],
@@ -88,13 +94,8 @@ def _bills(figures: Figures) -> dict[str, Any]:
             {"biller": biller, "created": created} for biller, created in count_created_by_biller(figures.bills).items()
         ],
         "list": [_bill(bill) for bill in figures.bills],
-        "totals": _totals(figures.bills),
+        "totals": _totals(total_bills(figures.bills)),
     }
-
-
-def _totals(bills: Sequence[BillFigures]) -> dict[str, int]:
-    totals = total_bills(bills)
-    return {**asdict(totals), "variance_g": totals.variance_g}
 
 
 def _biller(biller: str, bills: Sequence[BillFigures]) -> dict[str, Any]:
@@ -103,8 +104,12 @@ def _biller(biller: str, bills: Sequence[BillFigures]) -> dict[str, Any]:
         "created": sum(bill.is_created_today for bill in bills),
         "by_status": count_by_status(bills),
         "bill_nos": [bill.bill_no for bill in bills],
-        "totals": _totals(bills),
+        "totals": _totals(total_bills(bills)),
     }
+
+
+def _totals(totals: BillTotals) -> dict[str, int]:
+    return {**asdict(totals), "variance_g": totals.variance_g}
 
 
 def _bill(bill: BillFigures) -> dict[str, Any]:

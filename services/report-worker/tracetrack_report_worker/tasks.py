@@ -101,6 +101,7 @@ def register_tasks(app: Celery, process: ReportWorkerProcess) -> None:
             lateness.tell_late(process.database, process.settings, now=now)
         finally:
             schedule.make_due(process.database, process.settings, now=now)
+        schedule.revise_touched(process.database, process.settings, now=now)
 
     @app.task(name=MAIL_TASK, queue="mail")
     def send_due_mail() -> None:
