@@ -2,11 +2,12 @@
 
 import io
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from tests.support.gateway import Api
+from tests.support.eod_summaries import make, writing
+from tests.support.gateway import Api, problem_of
 from tests.support.scans import LUCKNOW
 from tests.support.warehouse import PASSWORD
 from tracetrack_common.doctor.examination import examine
@@ -60,6 +61,28 @@ def test_the_command_prints_them_and_fails_as_long_as_one_is_missing(api: Api, n
     assert code == 1
     assert table.getvalue().count(" late") >= nights_missed
     assert sum(each["late"] for each in json.loads(document.getvalue())) >= nights_missed
+
+
+def test_every_revision_stays_readable(api: Api, settings: Settings) -> None:
+    day, night = date(2026, 3, 2), datetime(2026, 3, 3, 1, tzinfo=UTC)
+    database = api.warehouse.database
+    with writing(database) as history:
+        history.enrol("status-gun", "akola")
+    for number in range(2):
+        make(database, settings, "akola", day, night + timedelta(hours=number))
+        with writing(database) as history:
+            history.register(f"SB{99_000 + number}", at=night - timedelta(hours=9), device="status-gun")
+
+    with api.person() as biller:
+        totals = [
+            biller.get(f"/api/v1/eod/{day}", params={"area": "akola", **wanted})
+            .raise_for_status()
+            .json()["scans"]["total"]
+            for wanted in ({"revision": 1}, {"revision": 2}, {})
+        ]
+        problem_of(biller.get(f"/api/v1/eod/{day}", params={"area": "akola", "revision": 3}), 404)
+
+    assert totals == [0, 1, 1]
 
 
 def test_the_metric_counts_them_and_the_doctor_names_them(api: Api, settings: Settings, nights_missed: int) -> None:

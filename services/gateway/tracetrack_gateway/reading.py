@@ -114,8 +114,10 @@ class Reader:
 
         return await self._read(read)
 
-    async def summary(self, business_date: date, area: str, caller: Principal) -> dict[str, Any]:
-        """Give the newest revision of a day's summary.
+    async def summary(
+        self, business_date: date, area: str, caller: Principal, revision: int | None = None
+    ) -> dict[str, Any]:
+        """Give a revision of a day's summary, the newest when it is left out.
 
         Raises
         ------
@@ -125,7 +127,7 @@ class Reader:
 
         def read(connection: Connection) -> dict[str, Any]:
             area_id = _area_id(connection, area, caller)
-            row = storage.select_summary(connection, business_date, area_id)
+            row = storage.select_summary(connection, business_date, area_id, revision)
             return cast("dict[str, Any]", found(row, f"summary of {area} for {business_date}").content)
 
         return await self._read(read)

@@ -108,7 +108,7 @@ _SELECT_COMMAND = text("SELECT actor, status, outcome FROM command WHERE command
 _SELECT_SUMMARY = text(
     "SELECT summary_id, content FROM eod_summary"
     " WHERE business_date = :business_date AND area_id IS NOT DISTINCT FROM CAST(:area_id AS smallint)"
-    " ORDER BY revision DESC LIMIT 1"
+    " AND (CAST(:revision AS integer) IS NULL OR revision = :revision) ORDER BY revision DESC LIMIT 1"
 )
 _SELECT_DOCUMENT = text(
     "SELECT eod_document.content, eod_document.sha256, eod_summary.revision FROM eod_summary"
@@ -222,9 +222,12 @@ def select_command(connection: Connection, command_id: UUID) -> Row[Any] | None:
     return connection.execute(_SELECT_COMMAND, {"command_id": command_id}).one_or_none()
 
 
-def select_summary(connection: Connection, business_date: date, area_id: int | None) -> Row[Any] | None:
-    """Give the newest revision of a day's summary; area_id None is the one over all areas."""
-    return connection.execute(_SELECT_SUMMARY, {"business_date": business_date, "area_id": area_id}).one_or_none()
+def select_summary(
+    connection: Connection, business_date: date, area_id: int | None, revision: int | None
+) -> Row[Any] | None:
+    """Give a revision of a day's summary, the newest for None; area_id None is the one over all areas."""
+    values = {"business_date": business_date, "area_id": area_id, "revision": revision}
+    return connection.execute(_SELECT_SUMMARY, values).one_or_none()
 
 
 def select_document(

@@ -37,9 +37,10 @@ async def get_summary(
     gateway: TheGateway,
     caller: Annotated[Principal, Depends(Caller(Action.READ_EOD))],
     area: Area = "all",
+    revision: Annotated[int | None, Query(ge=1, le=2**31 - 1, description="the newest when left out")] = None,
 ) -> dict[str, Any]:
-    """Give the newest revision of a day's summary; its fields are described in `docs/eod.md`."""
-    return await gateway.reader.summary(business_date, area, caller)
+    """Give a revision of a day's summary; its fields are described in `docs/eod.md`."""
+    return await gateway.reader.summary(business_date, area, caller, revision)
 
 
 @router.get(
