@@ -4,31 +4,13 @@ import uvicorn
 
 from tracetrack_common.settings import Settings
 from tracetrack_gateway.main import create_asgi
-
-_BACKLOG = 2_048
-_KEEP_ALIVE_S = 75
-_GRACEFUL_SHUTDOWN_S = 20
+from tracetrack_gateway.serving import serve_config
 
 
 def main() -> None:
     """Serve until told to stop."""
     settings = Settings()
-    uvicorn.run(
-        create_asgi(settings),
-        host=settings.gateway_host,
-        port=settings.gateway_port,
-        loop="uvloop",
-        http="httptools",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=settings.trusted_proxies is not None,
-        forwarded_allow_ips=settings.trusted_proxies,
-        backlog=_BACKLOG,
-        timeout_keep_alive=_KEEP_ALIVE_S,
-        timeout_graceful_shutdown=_GRACEFUL_SHUTDOWN_S,
-    )
+    uvicorn.Server(serve_config(settings, create_asgi(settings))).run()
 
 
 if __name__ == "__main__":

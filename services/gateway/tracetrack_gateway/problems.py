@@ -163,13 +163,15 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         413: "The body is too large",
         415: "The content type is not supported",
         422: "A field is wrong; `errors` names it",
+        429: "More requests than anybody who works sends; nothing was accepted",
         503: "A part does not answer (`unavailable`), or too much waits (`overloaded`); nothing was accepted",
     }.items()
 }
 """The problems that routes document, by status."""
-RESPONSES[503]["headers"] = {
-    "Retry-After": {"description": "seconds to wait before it is sent again", "schema": {"type": "integer"}}
-}
+for _status in (429, 503):
+    RESPONSES[_status]["headers"] = {
+        "Retry-After": {"description": "seconds to wait before it is sent again", "schema": {"type": "integer"}}
+    }
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
