@@ -51,7 +51,8 @@ def _complete(document: dict[str, Any], open_routes: set[tuple[str, str]]) -> di
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             _describe_list(operation)
-            _document(operation, 429, *((413, 415) if "requestBody" in operation else ()))
+            takes_query = any(each["in"] == "query" for each in operation.get("parameters", ()))
+            _document(operation, 429, *((413, 415) if "requestBody" in operation else ()), *((422,) * takes_query))
             if (method.upper(), path) not in open_routes:
                 operation["security"] = [{_SCHEME: []}]
             for status, response in operation["responses"].items():
