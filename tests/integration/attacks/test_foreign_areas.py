@@ -15,7 +15,6 @@ from tests.support.gateway import Api, problem_of
 from tests.support.scans import INDORE, LUCKNOW
 from tests.support.settings import make_settings
 from tests.support.system import scan_of
-from tracetrack_common.ids import uuid7
 from tracetrack_gateway.main import create_app
 from tracetrack_gateway.roles import roles_by_route
 
@@ -69,6 +68,13 @@ def elsewhere(api: Api) -> Elsewhere:
         for each in (scan, scan_of("bill", sack, bill_no=bill_no)):
             assert device.post("/api/v1/scans", json=each, headers=WAIT).json()["outcome"] == "applied"
         command = dispatcher.post(f"/api/v1/bags/{sack}/undo", json={"child": "CH00000"}, headers={"Prefer": "wait=0"})
+        api.warehouse.change(
+            "INSERT INTO notification (user_id, event_key, priority, title, body)"
+            " VALUES (:id, 'attack', 'normal', :title, 'theirs')",
+            id=owner.user_id,
+            title=MARKER,
+        )
+        notification = api.warehouse.value("SELECT notification_id FROM notification WHERE title = :t", t=MARKER)
         session = api.warehouse.value("SELECT session_id FROM user_session WHERE user_id = :id", id=owner.user_id)
     return Elsewhere(
         {
@@ -78,7 +84,7 @@ def elsewhere(api: Api) -> Elsewhere:
             "scan_id": scan["scan_id"],
             "command_id": command.json()["command_id"],
             "session_id": str(session),
-            "notification_id": str(uuid7()),
+            "notification_id": str(notification),
             "business_date": "2026-11-22",
         }
     )

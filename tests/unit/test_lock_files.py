@@ -1,0 +1,66 @@
+"""The dependencies, as far as they can be known without a network: pinned, hashed, one version, a licence that fits.
+
+Known vulnerabilities need a database of them: `make audit-online`.
+"""
+
+import re
+from importlib.metadata import Distribution, distribution
+from pathlib import Path
+
+import pytest
+from packaging.markers import Marker
+
+_ROOT = Path(__file__).parents[2]
+_LOCKS = sorted([*_ROOT.glob("requirements*.lock"), *_ROOT.glob("services/*/requirements.lock")])
+_PIN = re.compile(r"^(?P<name>[a-z0-9._-]+)(\[[^\]]*\])?==(?P<version>[^\s;]+)\s*(;\s*(?P<marker>[^\\]+?))?\s*\\?$")
+_HASH = re.compile(r"^--hash=sha256:[0-9a-f]{64}\s*\\?$")
+_FITTING = re.compile(
+    r"apache|mit\b|bsd|isc\b|psf|python software|mozilla|mpl|zpl|zope|unlicense|public domain|0bsd|lgpl|lesser|postgresql"
+    r"|cc0|blueoak",
+    re.IGNORECASE,
+)
+"""Licences that a program under Apache-2.0 may depend on; LGPL libraries are imported as they are."""
+
+
+def pins(lock: Path) -> dict[str, str]:
+    """Give the versions of a lock file that this machine installs; anything in it that is no hashed pin fails."""
+    found: dict[str, str] = {}
+    requirements = re.split(r"\n(?=\S)", lock.read_text(encoding="utf-8").strip())
+    for requirement in requirements:
+        first, *rest = [line.strip() for line in requirement.splitlines() if not line.lstrip().startswith("#")]
+        pin = _PIN.match(first)
+        assert pin is not None, f"{lock.name}: {first}"
+        assert rest, f"{lock.name}: {first} has no hash"
+        assert all(_HASH.match(line) for line in rest), f"{lock.name}: {requirement}"
+        if pin["marker"] is None or Marker(pin["marker"]).evaluate():
+            found[pin["name"]] = pin["version"]
+    return found
+
+
+def licence_of(package: Distribution) -> str:
+    """Give what a package says of its licence."""
+    metadata = package.metadata
+    classifiers = [each for each in metadata.get_all("Classifier") or () if each.startswith("License")]
+    return " ".join([metadata.get("License-Expression") or "", *classifiers, (metadata.get("License") or "")[:200]])
+
+
+@pytest.mark.parametrize("lock", _LOCKS, ids=lambda lock: str(lock.relative_to(_ROOT)))
+def test_everything_is_pinned_to_a_version_and_its_hashes(lock: Path) -> None:
+    assert pins(lock)
+
+
+def test_a_package_has_the_same_version_wherever_it_is_locked() -> None:
+    versions: dict[str, set[str]] = {}
+    for lock in _LOCKS:
+        for name, version in pins(lock).items():
+            versions.setdefault(name, set()).add(version)
+
+    assert {name: found for name, found in versions.items() if len(found) > 1} == {}
+
+
+def test_what_is_installed_is_what_is_locked_under_a_licence_that_fits() -> None:
+    locked = pins(_ROOT / "requirements.lock") | pins(_ROOT / "requirements-dev.lock")
+    installed = {name: distribution(name) for name in locked}
+
+    assert {name: found.version for name, found in installed.items()} == locked
+    assert {name: licence_of(found) for name, found in installed.items() if not _FITTING.search(licence_of(found))} == {}
