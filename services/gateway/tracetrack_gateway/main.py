@@ -63,7 +63,6 @@ from tracetrack_gateway.middleware import RequestFrame
 from tracetrack_gateway.notifications import NotificationReader
 from tracetrack_gateway.operations import Operations
 from tracetrack_gateway.people import PeopleReader
-from tracetrack_gateway.queries import refuse_unknown_parameters
 from tracetrack_gateway.reading import Reader
 from tracetrack_gateway.replies import ReplyListener
 from tracetrack_gateway.roles import deny_unstated
@@ -167,7 +166,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
         redoc_url=None,
         separate_input_output_schemas=False,
-        dependencies=[Depends(deny_unstated), Depends(refuse_unknown_parameters)],
+        dependencies=[Depends(deny_unstated)],
     )
     app.state.gateway = gateway
     problems.install(app)

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from tracetrack_common.errors import InvalidInputError
 
 
-async def refuse_unknown_parameters(request: Request) -> None:
+def refuse_unknown_parameters(request: Request) -> None:
     """Refuse what a route that takes a query does not take; a route that takes none is not asked (`/health?probe`).
 
     Raises
@@ -18,7 +18,7 @@ async def refuse_unknown_parameters(request: Request) -> None:
     InvalidInputError
         Names each.
     """
-    route = request.scope["route"]
+    route = request.scope.get("route")
     if not request.scope["query_string"] or not isinstance(route, APIRoute):
         return
     known = set(_parameters_of(route.dependant))

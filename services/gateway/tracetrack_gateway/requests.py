@@ -12,6 +12,7 @@ from tracetrack_gateway.access import Action, require
 from tracetrack_gateway.authentication import digest_token
 from tracetrack_gateway.gateway import Gateway
 from tracetrack_gateway.limits import cost_of
+from tracetrack_gateway.queries import refuse_unknown_parameters
 
 _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,4})\"?(?:$|[,;\s])", re.IGNORECASE)
 WAIT_MOST_S = 30.0
@@ -44,13 +45,14 @@ async def caller_of(request: Request, action: Action) -> Principal:
 
     Raises
     ------
-    UnauthorizedError, ForbiddenError, UnavailableError, TooManyRequestsError
-        As the token and the role demand, and how often it came.
+    UnauthorizedError, ForbiddenError, UnavailableError, TooManyRequestsError, InvalidInputError
+        As the token and the role demand, how often it came, and what the query says that the route does not take.
     """
     gateway = gateway_of(request)
     principal = await gateway.authenticator.authenticate(request.headers.get("authorization"))
     gateway.callers.take(principal.actor, cost_of(request.headers.get("content-length")))
     require(principal, action)
+    refuse_unknown_parameters(request)
     return principal
 
 
