@@ -12,11 +12,11 @@ from packaging.markers import Marker
 
 _ROOT = Path(__file__).parents[2]
 _LOCKS = sorted([*_ROOT.glob("requirements*.lock"), *_ROOT.glob("services/*/requirements.lock")])
-_PIN = re.compile(r"^(?P<name>[a-z0-9._-]+)(\[[^\]]*\])?==(?P<version>[^\s;]+)\s*(;\s*(?P<marker>[^\\]+?))?\s*\\?$")
+_PIN = re.compile(r"^(?P<name>[a-z0-9._-]+)(\[[^]]*])?==(?P<version>[^\s;]+)\s*(;\s*(?P<marker>[^\\]+?))?\s*\\?$")
 _HASH = re.compile(r"^--hash=sha256:[0-9a-f]{64}\s*\\?$")
 _FITTING = re.compile(
-    r"apache|mit\b|bsd|isc\b|psf|python software|mozilla|mpl|zpl|zope|unlicense|public domain|0bsd|lgpl|lesser|postgresql"
-    r"|cc0|blueoak",
+    r"apache|mit\b|bsd|isc\b|psf|python software|mozilla|mpl|zpl|zope|unlicense|public domain|0bsd|lgpl|lesser"
+    r"|postgresql|cc0|blueoak",
     re.IGNORECASE,
 )
 """Licences that a program under Apache-2.0 may depend on; LGPL libraries are imported as they are."""
@@ -39,9 +39,9 @@ def pins(lock: Path) -> dict[str, str]:
 
 def licence_of(package: Distribution) -> str:
     """Give what a package says of its licence."""
-    metadata = package.metadata
-    classifiers = [each for each in metadata.get_all("Classifier") or () if each.startswith("License")]
-    return " ".join([metadata.get("License-Expression") or "", *classifiers, (metadata.get("License") or "")[:200]])
+    said = [each for field in ("License-Expression", "License") for each in package.metadata.get_all(field) or ()]
+    classified = [each for each in package.metadata.get_all("Classifier") or () if each.startswith("License")]
+    return " ".join([*(each[:200] for each in said), *classified])
 
 
 @pytest.mark.parametrize("lock", _LOCKS, ids=lambda lock: str(lock.relative_to(_ROOT)))

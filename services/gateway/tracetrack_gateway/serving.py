@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import uvicorn
 from fastapi import Request
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from tracetrack_common.log import get_logger
 from tracetrack_common.settings import Settings
@@ -48,13 +48,13 @@ def mark_endless(request: Request) -> None:
 
 
 def protocol_of(settings: Settings) -> type[HttpToolsProtocol]:
-    """Make the protocol with the limits that the settings give; behind proxies all callers have the proxies' address."""
+    """Make the protocol with the limits that the settings give; behind proxies all have the proxies' address."""
 
     class Limited(PatientProtocol):
         head_s = settings.request_head_timeout_s
         request_s = settings.request_timeout_s
         most = settings.connections_most
-        most_per_address = settings.connections_most if settings.trusted_proxies else settings.address_connections_most
+        most_per_address = settings.address_connections_most if settings.trusted_proxies is None else most
         addresses: ClassVar[Counter[str]] = Counter()
 
     return Limited
@@ -111,7 +111,8 @@ class PatientProtocol(HttpToolsProtocol):
                 self.send_400_response("The head of the request is too large.")
                 return
         # Between requests uvicorn's own timer runs, but it does not survive an empty line.
-        is_idle = self.cycle is None or self.cycle.response_complete
+        cycle: RequestResponseCycle | None = self.cycle
+        is_idle = cycle is None or cycle.response_complete
         self._wait(self._awaited or ("head" if is_idle and self.timeout_keep_alive_task is None else None))
 
     def on_message_begin(self) -> None:
@@ -151,7 +152,8 @@ class PatientProtocol(HttpToolsProtocol):
     def shutdown(self) -> None:
         """End what would go on for ever; anything else is finished first."""
         super().shutdown()
-        if self.cycle is not None and self.cycle.scope["state"].get(_ENDLESS):
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is not None and cycle.scope["state"].get(_ENDLESS):
             self.transport.close()
 
     def _wait(self, for_: str | None) -> None:

@@ -177,21 +177,26 @@ def test_a_huge_number_is_refused(device: httpx.Client, admin: httpx.Client, num
 def test_a_device_that_asks_too_often_is_told_when_to_come_again_and_others_are_served(
     servers: EmbeddedServers, databases: Databases
 ) -> None:
-    with small_gateway(servers, databases, caller_requests_per_s=0.5, caller_requests_burst=3) as (gateway, warehouse):
-        with gateway.client(warehouse.device().token) as busy, gateway.client(warehouse.device().token) as other:
-            scans = [scan_of("parent", f"SB{next(_numbers):05d}") for _ in range(4)]
-            answers = [busy.post("/api/v1/scans", json=scan) for scan in scans]
-            assert [answer.status_code for answer in answers] == [202, 202, 202, 429]
-            assert "caller" in problem_of(answers[-1], 429)["detail"]
-            assert 1 <= int(answers[-1].headers["retry-after"]) <= 2
-            assert other.post("/api/v1/scans", json=scans[3]).status_code == httpx.codes.ACCEPTED
+    with (
+        small_gateway(servers, databases, caller_requests_per_s=0.5, caller_requests_burst=3) as (gateway, warehouse),
+        gateway.client(warehouse.device().token) as busy,
+        gateway.client(warehouse.device().token) as other,
+    ):
+        scans = [scan_of("parent", f"SB{next(_numbers):05d}") for _ in range(4)]
+        answers = [busy.post("/api/v1/scans", json=scan) for scan in scans]
+        assert [answer.status_code for answer in answers] == [202, 202, 202, 429]
+        assert "caller" in problem_of(answers[-1], 429)["detail"]
+        assert 1 <= int(answers[-1].headers["retry-after"]) <= 2
+        assert other.post("/api/v1/scans", json=scans[3]).status_code == httpx.codes.ACCEPTED
 
 
 def test_a_large_body_counts_as_several_requests(servers: EmbeddedServers, databases: Databases) -> None:
-    with small_gateway(servers, databases, caller_requests_per_s=0.1, caller_requests_burst=10) as (gateway, warehouse):
-        with gateway.client(warehouse.device().token) as client:
-            batch = {"scans": [scan_of("parent", f"SB{next(_numbers):05d}") for _ in range(1_000)]}
-            statuses = [client.post("/api/v1/scans/batch", json=batch).status_code for _ in range(3)]
+    with (
+        small_gateway(servers, databases, caller_requests_per_s=0.1, caller_requests_burst=10) as (gateway, warehouse),
+        gateway.client(warehouse.device().token) as client,
+    ):
+        batch = {"scans": [scan_of("parent", f"SB{next(_numbers):05d}") for _ in range(1_000)]}
+        statuses = [client.post("/api/v1/scans/batch", json=batch).status_code for _ in range(3)]
     assert statuses == [202, 202, 429]
 
 

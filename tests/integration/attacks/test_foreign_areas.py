@@ -95,7 +95,10 @@ def attacked(role: str) -> list[tuple[str, str]]:
     return [
         route
         for route, roles in _ROLES.items()
-        if role in roles and "{" in route[1] and "{token}" not in route[1] and (role != "biller" or _OWN.search(route[1]))
+        if role in roles
+        and "{" in route[1]
+        and "{token}" not in route[1]
+        and (role != "biller" or _OWN.search(route[1]))
     ]
 
 

@@ -1,4 +1,4 @@
-"""The live feed: it shows the caller's areas only, ends with the credential, and is held up by nobody who does not read."""
+"""The live feed: it shows the caller's areas only, ends with the credential, and is held up by nobody."""
 
 import itertools
 import socket

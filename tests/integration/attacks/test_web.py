@@ -112,7 +112,9 @@ def test_no_cell_of_any_list_is_a_formula(admin: httpx.Client, device: httpx.Cli
                 cells = [cell for row in csv.reader(io.StringIO(answer.text)) for cell in row]
                 assert [cell for cell in cells if cell[:1] in {"=", "+", "@", "\t", "\r"}] == []
                 assert [cell for cell in cells if cell[:1] == "-" and not cell.lstrip("-").isdecimal()] == []
-    assert {f"/api/v1/{name}" for name in ("scans", "bags", "bills", "returns", "areas", "users", "audit")} <= set(lists)
+    assert {f"/api/v1/{name}" for name in ("scans", "bags", "bills", "returns", "areas", "users", "audit")} <= set(
+        lists
+    )
 
 
 EVIL = 'x"}\n{"event": "login_failed", "level": "critical"}\r\n\x1b[31m\u2028'

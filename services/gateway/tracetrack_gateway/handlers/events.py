@@ -25,13 +25,14 @@ class _FeedResponse(StreamingResponse):
 
     def __init__(self, feeds: LiveFeeds, opened: Feed, authorization: str | None) -> None:
         super().__init__(feeds.events(opened, authorization), media_type=EVENT_STREAM)
-        self._close = lambda: feeds.close(opened)
+        self._feeds = feeds
+        self._opened = opened
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await super().__call__(scope, receive, send)
         finally:
-            self._close()
+            self._feeds.close(self._opened)
 
 
 @router.get(
