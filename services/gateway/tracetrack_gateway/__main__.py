@@ -1,5 +1,8 @@
 """Serve the gateway: `python -m tracetrack_gateway`."""
 
+import sys
+from contextlib import suppress
+
 import uvicorn
 
 from tracetrack_common.settings import Settings
@@ -10,7 +13,11 @@ from tracetrack_gateway.serving import serve_config
 def main() -> None:
     """Serve until told to stop."""
     settings = Settings()
-    uvicorn.Server(serve_config(settings, create_asgi(settings))).run()
+    server = uvicorn.Server(serve_config(settings, create_asgi(settings)))
+    with suppress(KeyboardInterrupt):  # it stopped in order, and says so once more
+        server.run()
+    if not server.started:
+        sys.exit(1)
 
 
 if __name__ == "__main__":
