@@ -195,4 +195,5 @@ class LiveFeeds:
 
 
 def _read_areas(connection: Connection) -> dict[int, str]:
+    """Give the codes of all areas by their keys; there are few."""
     return {row.area_id: row.code for row in connection.execute(_SELECT_AREAS)}

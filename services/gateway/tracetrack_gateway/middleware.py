@@ -77,12 +77,14 @@ class RequestFrame:
             await send(message)
 
         try:
-            body = await self._admit(scope, headers, receive)
-            await self._app(scope, body, send_named)
-        except TraceTrackError as error:
-            response = await render_error(Request(scope), error)
-            response.headers["connection"] = "close"  # what is left of the body is not read
-            await response(scope, receive, send_named)
+            try:
+                body = await self._admit(scope, headers, receive)
+            except TraceTrackError as error:
+                response = await render_error(Request(scope), error)
+                response.headers["connection"] = "close"  # what is left of the body is not read
+                await response(scope, receive, send_named)
+            else:
+                await self._app(scope, body, send_named)
         finally:
             route = str(scope.get("route_path") or getattr(scope.get("route"), "path", "unmatched"))
             self._observe(scope["method"], route, status, time.perf_counter() - started)
