@@ -96,7 +96,9 @@ def register_tasks(app: Celery, process: ReportWorkerProcess) -> None:
 
     @app.task(name=TICK_TASK, queue="reports")
     def tick() -> None:
-        schedule.make_due(process.database, process.settings, now=datetime.now(UTC))
+        now = datetime.now(UTC)
+        schedule.make_due(process.database, process.settings, now=now)
+        schedule.revise_touched(process.database, process.settings, now=now)
 
     @app.task(name=MAIL_TASK, queue="mail")
     def send_due_mail() -> None:
