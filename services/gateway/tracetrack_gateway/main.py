@@ -46,6 +46,7 @@ from tracetrack_gateway.handlers import (
     operations,
     own_account,
     password_resets,
+    reports,
     scans,
     sessions,
     users,
@@ -53,6 +54,7 @@ from tracetrack_gateway.handlers import (
 from tracetrack_gateway.hashing import Hashing
 from tracetrack_gateway.history import BagHistory
 from tracetrack_gateway.hot_path import HotPath
+from tracetrack_gateway.jobs import JobReader
 from tracetrack_gateway.login import Login
 from tracetrack_gateway.login_guard import LoginGuard
 from tracetrack_gateway.metrics import Metrics
@@ -122,6 +124,7 @@ def build_gateway(settings: Settings) -> Gateway:
         bags=BagSearch(snapshots),
         scans=ScanSearch(snapshots),
         histories=BagHistory(snapshots),
+        jobs=JobReader(snapshots, redis, settings.files),
     )
 
 
@@ -183,6 +186,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         areas,
         audit,
         notifications,
+        reports,
     ):
         app.include_router(module.router)
     return app
