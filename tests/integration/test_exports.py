@@ -85,9 +85,7 @@ def admin(api: Api) -> Iterator[httpx.Client]:
         ("audit", {"action": "bill.create"}),
     ],
 )
-def test_an_export_holds_what_the_list_holds(
-    api: Api, admin: httpx.Client, name: str, filters: dict[str, object]
-) -> None:
+def test_an_export_holds_what_the_list_holds(admin: httpx.Client, name: str, filters: dict[str, object]) -> None:
     listed = admin.get(f"/api/v1/{name}", params=filters, headers=CSV)  # type: ignore[arg-type]
 
     exported = make(admin, kind="export", format="csv", list=name, filters=filters)
