@@ -16,6 +16,7 @@ class Kind(Enum):
 
     TEXT = "@"
     COUNT = "#,##0"
+    NUMBER = "0"
     KG = "#,##0.000"
     TIME = "yyyy-mm-dd hh:mm:ss"
 

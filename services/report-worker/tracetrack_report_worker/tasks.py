@@ -22,6 +22,8 @@ from tracetrack_report_worker import schedule, summary
 from tracetrack_report_worker.content import ALL_AREAS
 from tracetrack_report_worker.exports import export
 from tracetrack_report_worker.mail import Mailer
+from tracetrack_report_worker.report_figures import REPORTS
+from tracetrack_report_worker.reports import check_area, make_report
 
 TICK_TASK = "reports.tick"
 JOBS_TASK = "reports.run_jobs"
@@ -29,7 +31,7 @@ FILES_TASK = "reports.remove_old_files"
 MAIL_TASK = "mail.send_due"
 
 _HOUR_S = 3600.0
-_WORKS: Mapping[str, Work] = {"export": export}
+_WORKS: Mapping[str, Work] = {"export": export, **dict.fromkeys(REPORTS, make_report)}
 
 _SELECT_AREAS = text("SELECT code FROM area ORDER BY area_id")
 
@@ -49,7 +51,7 @@ class ReportWorkerProcess(WorkerProcess):
     def handle_reports(self) -> Callable[[Sequence[Entry]], Handled]:
         """What the drain of the reports' ledger calls."""
         jobs: dict[str, Job] = {"eod.run": self.run_eod}
-        desk = JobDesk("reports", noun="report")
+        desk = JobDesk("reports", noun="report", check=check_area)
         handlers: dict[str, Handler] = {"report.create": desk.create, "report.cancel": desk.cancel}
         replayer = JobReplayer(
             self.database, CommandExecutor(self.database, queue="reports", handlers=handlers, jobs=jobs)
