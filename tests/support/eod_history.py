@@ -285,7 +285,7 @@ class History:
         scan_id = self.scan("return", sack, return_no, at=at, **more)
         self._run(
             "INSERT INTO return_sack (entry_id, return_id, parent_id, bill_id, children, child_codes, weight_g,"
-            " returned_at) SELECT :id, return_id, bag_id, bag_on.bill_id, held.children, '{}',"
+            " returned_at) SELECT :id, goods_return.return_id, bag_id, bag_on.bill_id, held.children, '{}',"
             " held.children * child_weight_g, :at FROM goods_return, bag"
             " LEFT JOIN bill_sack AS bag_on ON bag_on.parent_id = bag_id AND bag_on.valid_until IS NULL"
             " CROSS JOIN LATERAL (SELECT count(*) AS children FROM bag_link"
