@@ -7,10 +7,10 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from tracetrack_report_worker import history
+from tracetrack_report_worker.documents.model import Column, Kind, Row
 from tracetrack_report_worker.gaps import list_gaps
 from tracetrack_report_worker.history import Scope
-from tracetrack_report_worker.report_document import Part, grouped, summed
-from tracetrack_report_worker.sheets import Column, Kind, Row
+from tracetrack_report_worker.report_document import Part, grouped
 
 _IN_AREA = "(CAST(:area_id AS smallint) IS NULL OR {column} = :area_id)"
 
@@ -96,6 +96,13 @@ LATE = timedelta(minutes=5)
 _AGES = ((1, "less than 2 days"), (3, "2 to 3 days"), (7, "4 to 7 days"), (14, "8 to 14 days"))
 _OLDEST = "15 days and more"
 
+_DAY = Column("Day", "day", Kind.DATE)
+_HOUR = Column("Hour", "hour_of_day")
+_DEVICE = Column("Device", "device")
+_PERSON = Column("Person", "person")
+_AREA = Column("Area", "area")
+_MISSING = Column("Missing", "missing", Kind.COUNT)
+_BILL_COUNT = Column("Bills", "bills", Kind.COUNT)
 _SCANS = (
     Column("Scans", "scans", Kind.COUNT),
     Column("Applied", "applied", Kind.COUNT),
@@ -103,7 +110,6 @@ _SCANS = (
     Column("Refused", "refused", Kind.COUNT),
     Column("Children put in", "children", Kind.COUNT),
 )
-_SCAN_SUMS = [column.key for column in _SCANS]
 _LOADS = (
     Column("Sacks", "sacks", Kind.COUNT),
     Column("Children", "children", Kind.COUNT),
@@ -111,87 +117,57 @@ _LOADS = (
     Column("Expected", "expected_g", Kind.KG),
     Column("Variance", "variance_g", Kind.KG),
 )
-_LOAD_SUMS = [column.key for column in _LOADS]
+_HELD = (
+    Column("Sacks", "sacks", Kind.COUNT),
+    Column("Children", "children", Kind.COUNT),
+    Column("Weight", "weight_g", Kind.KG),
+)
 
 
 def daily_scans(connection: Connection, scope: Scope) -> Sequence[Part]:
     """Count scans by day, hour, device and person."""
     cells = _scan_cells(connection, scope)
+    by_device = [cell for cell in cells if cell["device"] is not None]
+    by_person = [cell for cell in cells if cell["device"] is None]
     return [
-        summed("By day", (Column("Day", "day"), *_SCANS), grouped(cells, ["day"], _SCAN_SUMS)),
-        summed("By hour", (Column("Hour", "hour_of_day"), *_SCANS), grouped(cells, ["hour_of_day"], _SCAN_SUMS)),
-        summed(
-            "By device",
-            (Column("Device", "device"), Column("Area", "area"), *_SCANS),
-            grouped((cell for cell in cells if cell["device"] is not None), ["device", "area"], _SCAN_SUMS),
-        ),
-        summed(
-            "By person",
-            (Column("Person", "person"), Column("Area", "area"), *_SCANS),
-            grouped((cell for cell in cells if cell["device"] is None), ["person", "area"], _SCAN_SUMS),
-        ),
-        summed(
-            "Hour by hour",
-            (
-                Column("Day", "day"),
-                Column("Hour", "hour_of_day"),
-                Column("Device", "device"),
-                Column("Person", "person"),
-                *_SCANS,
-            ),
-            grouped(cells, ["day", "hour_of_day", "device", "person"], _SCAN_SUMS),
-        ),
+        _scan_part("By day", (_DAY,), cells),
+        _scan_part("By hour", (_HOUR,), cells, drawn=_SCANS[0]),
+        _scan_part("By device", (_DEVICE, _AREA), by_device, is_whole=False),
+        _scan_part("By person", (_PERSON, _AREA), by_person, is_whole=False),
+        _scan_part("Hour by hour", (_DAY, _HOUR, _DEVICE, _PERSON), cells),
     ]
 
 
 def bill_summary(connection: Connection, scope: Scope) -> Sequence[Part]:
     """Sum up the bills that the days had to do with, as they stood at the end: created, changed, loaded, or open."""
     bills = _bills(connection, scope)
+    named = (
+        Column("Bill", "bill_no", width=22),
+        _AREA,
+        Column("Created by", "created_by"),
+        Column("Created", "created_at", Kind.TIME, 20),
+        Column("State", "status"),
+        Column("Destination", "destination", width=24),
+        Column("Room for", "capacity", Kind.COUNT),
+    )
     return [
-        summed(
-            "By state",
-            (Column("State", "status"), Column("Bills", "bills", Kind.COUNT), *_LOADS),
-            grouped(bills, ["status"], ["bills", *_LOAD_SUMS]),
-        ),
-        summed(
-            "By biller",
-            (Column("Biller", "created_by"), Column("Bills", "bills", Kind.COUNT), *_LOADS),
-            grouped(bills, ["created_by"], ["bills", *_LOAD_SUMS]),
-        ),
-        summed(
-            "Bills",
-            (
-                Column("Bill", "bill_no", width=22),
-                Column("Area", "area"),
-                Column("Created by", "created_by"),
-                Column("Created", "created_at", Kind.TIME, 20),
-                Column("State", "status"),
-                Column("Destination", "destination", width=24),
-                Column("Room for", "capacity", Kind.COUNT),
-                *_LOADS,
-            ),
-            bills,
-        ),
+        _bill_part("By state", Column("State", "status"), bills, (_BILL_COUNT, *_LOADS)),
+        _bill_part("By biller", Column("Biller", "created_by"), bills, (_BILL_COUNT, *_LOADS)),
+        Part("Bills", (*named, *_LOADS), bills, _LOADS),
     ]
 
 
 def area_report(connection: Connection, scope: Scope) -> Sequence[Part]:
     """Set the areas beside one another: what was scanned, and what is on their bills."""
-    scans = grouped(_scan_cells(connection, scope), ["area"], _SCAN_SUMS)
-    bills = grouped(_bills(connection, scope), ["area"], ["bills", "created", "completed", *_LOAD_SUMS])
+    counted = (
+        _BILL_COUNT,
+        Column("Created", "created", Kind.COUNT),
+        Column("Completed", "completed", Kind.COUNT),
+        *_LOADS,
+    )
     return [
-        summed("Scans", (Column("Area", "area"), *_SCANS), scans),
-        summed(
-            "Bills",
-            (
-                Column("Area", "area"),
-                Column("Bills", "bills", Kind.COUNT),
-                Column("Created", "created", Kind.COUNT),
-                Column("Completed", "completed", Kind.COUNT),
-                *_LOADS,
-            ),
-            bills,
-        ),
+        _scan_part("Scans", (_AREA,), _scan_cells(connection, scope)),
+        _bill_part("Bills", _AREA, _bills(connection, scope), counted),
     ]
 
 
@@ -200,30 +176,18 @@ def sack_ageing(connection: Connection, scope: Scope) -> Sequence[Part]:
     found = connection.execute(_LIST_FULL_UNBILLED, scope.parameters)
     sacks = [row._asdict() | {"age": _age_of(row.days), "sacks": 1} for row in found]
     order = [label for _, label in _AGES] + [_OLDEST]
-    ages = sorted(grouped(sacks, ["age"], ["sacks", "children", "weight_g"]), key=lambda each: order.index(each["age"]))
-    counted = (
-        Column("Sacks", "sacks", Kind.COUNT),
-        Column("Children", "children", Kind.COUNT),
-        Column("Weight", "weight_g", Kind.KG),
+    ages = sorted(grouped(sacks, ["age"], _keys(_HELD)), key=lambda each: order.index(each["age"]))
+    listed = (
+        Column("Sack", "code"),
+        _AREA,
+        Column("Full since", "full_since", Kind.TIME, 20),
+        Column("Days", "days", Kind.COUNT),
+        *_HELD[1:],
     )
     return [
-        summed("By age", (Column("Full for", "age", width=20), *counted), ages),
-        summed(
-            "By area",
-            (Column("Area", "area"), *counted),
-            grouped(sacks, ["area"], ["sacks", "children", "weight_g"]),
-        ),
-        summed(
-            "Sacks",
-            (
-                Column("Sack", "code"),
-                Column("Area", "area"),
-                Column("Full since", "full_since", Kind.TIME, 20),
-                Column("Days", "days", Kind.NUMBER),
-                *counted[1:],
-            ),
-            sacks,
-        ),
+        Part("By age", (Column("Full for", "age", width=20), *_HELD), ages, _HELD, drawn=_HELD[0]),
+        Part("By area", (_AREA, *_HELD), grouped(sacks, ["area"], _keys(_HELD)), _HELD),
+        Part("Sacks", listed, sacks),
     ]
 
 
@@ -245,76 +209,53 @@ def device_delivery(connection: Connection, scope: Scope) -> Sequence[Part]:
         row._asdict() | {"missing": missing.pop(row.device, 0)}
         for row in connection.execute(_LIST_DEVICES, {**scope.parameters, "late": LATE})
     ]
-    return [
-        summed(
-            "Devices",
-            (
-                Column("Device", "device"),
-                Column("Area", "area"),
-                Column("First scan", "first_at", Kind.TIME, 20),
-                Column("Last scan", "last_at", Kind.TIME, 20),
-                Column("Scans", "scans", Kind.COUNT),
-                Column("Missing", "missing", Kind.COUNT),
-                Column("Late", "late", Kind.COUNT),
-                Column("Lateness, median s", "lateness_median_s", Kind.NUMBER),
-                Column("Lateness, most s", "lateness_most_s", Kind.NUMBER),
-                Column("Clock ahead, median s", "skew_median_s", Kind.NUMBER),
-                Column("Clock off, most s", "skew_most_s", Kind.NUMBER),
-            ),
-            devices,
-        ),
-        summed(
-            "Gaps",
-            (
-                Column("Device", "device"),
-                Column("Epoch", "epoch", Kind.NUMBER),
-                Column("First missing", "first", Kind.NUMBER),
-                Column("Last missing", "last", Kind.NUMBER),
-                Column("Missing", "missing", Kind.COUNT),
-            ),
-            gaps,
-        ),
-    ]
+    counted = (_SCANS[0], _MISSING, Column("Late", "late", Kind.COUNT))
+    columns = (
+        _DEVICE,
+        _AREA,
+        Column("First scan", "first_at", Kind.TIME, 20),
+        Column("Last scan", "last_at", Kind.TIME, 20),
+        *counted,
+        Column("Lateness, median s", "lateness_median_s", Kind.COUNT),
+        Column("Lateness, most s", "lateness_most_s", Kind.COUNT),
+        Column("Clock ahead, median s", "skew_median_s", Kind.COUNT),
+        Column("Clock off, most s", "skew_most_s", Kind.COUNT),
+    )
+    gap_columns = (
+        _DEVICE,
+        Column("Epoch", "epoch", Kind.COUNT),
+        Column("First missing", "first", Kind.COUNT),
+        Column("Last missing", "last", Kind.COUNT),
+        _MISSING,
+    )
+    return [Part("Devices", columns, devices, counted), Part("Gaps", gap_columns, gaps)]
 
 
 def return_report(connection: Connection, scope: Scope) -> Sequence[Part]:
     """List the returns that were opened in the days, and the sacks that came back on them."""
-    found = [row._asdict() for row in connection.execute(_LIST_RETURNED, scope.parameters)]
     rows = [
-        row
-        | {"sacks": int(row["code"] is not None), "children": row["children"] or 0, "weight_g": row["weight_g"] or 0}
-        for row in found
+        row._asdict()
+        | {"sacks": int(row.code is not None), "children": row.children or 0, "weight_g": row.weight_g or 0}
+        for row in connection.execute(_LIST_RETURNED, scope.parameters)
     ]
-    counted = (
-        Column("Sacks", "sacks", Kind.COUNT),
-        Column("Children", "children", Kind.COUNT),
-        Column("Weight", "weight_g", Kind.KG),
+    number = Column("Return", "return_no", width=20)
+    named = (
+        number,
+        _AREA,
+        Column("State", "state"),
+        Column("Opened by", "created_by"),
+        Column("Opened", "created_at", Kind.TIME, 20),
     )
-    keys = ["return_no", "area", "state", "created_by", "created_at"]
+    sack_columns = (
+        number,
+        Column("Sack", "code"),
+        Column("Came back", "returned_at", Kind.TIME, 20),
+        Column("From bill", "bill_no", width=22),
+        *_HELD[1:],
+    )
     return [
-        summed(
-            "Returns",
-            (
-                Column("Return", "return_no", width=20),
-                Column("Area", "area"),
-                Column("State", "state"),
-                Column("Opened by", "created_by"),
-                Column("Opened", "created_at", Kind.TIME, 20),
-                *counted,
-            ),
-            grouped(rows, keys, ["sacks", "children", "weight_g"]),
-        ),
-        summed(
-            "Sacks",
-            (
-                Column("Return", "return_no", width=20),
-                Column("Sack", "code"),
-                Column("Came back", "returned_at", Kind.TIME, 20),
-                Column("From bill", "bill_no", width=22),
-                *counted[1:],
-            ),
-            [row for row in rows if row["sacks"]],
-        ),
+        Part("Returns", (*named, *_HELD), grouped(rows, _keys(named), _keys(_HELD)), _HELD),
+        Part("Sacks", sack_columns, [row for row in rows if row["sacks"]]),
     ]
 
 
@@ -358,6 +299,21 @@ def _bills(connection: Connection, scope: Scope) -> list[Row]:
         }
         for bill in history.list_bills(connection, scope)
     ]
+
+
+def _scan_part(
+    name: str, by: Sequence[Column], cells: Sequence[Row], *, is_whole: bool = True, drawn: Column | None = None
+) -> Part:
+    rows = grouped(cells, _keys(by), _keys(_SCANS))
+    return Part(name, (*by, *_SCANS), rows, _SCANS if is_whole else (), drawn)
+
+
+def _bill_part(name: str, by: Column, bills: Sequence[Row], counted: Sequence[Column]) -> Part:
+    return Part(name, (by, *counted), grouped(bills, [by.key], _keys(counted)), counted)
+
+
+def _keys(columns: Sequence[Column]) -> list[str]:
+    return [column.key for column in columns]
 
 
 def _age_of(days: int) -> str:

@@ -1,8 +1,8 @@
 """Making a report: its days, its figures from one snapshot, its file (domain.md, docs/reports.md)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, BinaryIO
 
 from sqlalchemy import Connection
 
@@ -12,12 +12,19 @@ from tracetrack_common.errors import NotFoundError
 from tracetrack_common.job_runner import Made, RunningJob
 from tracetrack_report_worker import storage
 from tracetrack_report_worker.content import ALL_AREAS
+from tracetrack_report_worker.documents import csv_file, json_file, xlsx
+from tracetrack_report_worker.documents.model import Document
 from tracetrack_report_worker.history import Scope
-from tracetrack_report_worker.report_document import Report
+from tracetrack_report_worker.report_document import days_in_words, document_of
 from tracetrack_report_worker.report_figures import REPORTS
-from tracetrack_report_worker.report_files import WRITERS, name_of
 
 _DAY = timedelta(days=1)
+WRITERS: Mapping[str, Callable[[Document, BinaryIO], None]] = {
+    "csv": csv_file.write,
+    "json": json_file.write,
+    "xlsx": xlsx.write,
+}
+"""What writes a report, by format."""
 
 
 def check_area(connection: Connection, command: Command) -> None:
@@ -51,21 +58,14 @@ def make_report(job: RunningJob) -> Made:
         first, last = days_of(job.arguments, business_date_of(asked_at, zone))
         window = Window(business_window(first, zone).start, business_window(last, zone).end, zone)
         parts = figures(connection, Scope(window, None if area is None else area.area_id))
-    report = Report(
-        kind=job.kind,
-        title=title,
-        area=ALL_AREAS if area is None else area.code,
-        zone=zone,
-        date_from=first,
-        date_to=last,
-        generated_at=asked_at,
-        parts=parts,
-    )
+    named, days = ALL_AREAS if area is None else area.code, days_in_words(first, last)
+    document = document_of(title, parts, about=f"{named}, {days}", generated_at=asked_at, zone=zone)
     job.total = sum(len(part.rows) for part in parts)
     job.advance(job.total)
-    with job.file() as path:
-        WRITERS[job.arguments["format"]](report, path)
-    return Made(name_of(report, job.arguments["format"]), {"rows": job.total, "parts": len(parts)})
+    file_format = job.arguments["format"]
+    with job.file() as path, path.open("wb") as file:
+        WRITERS[file_format](document, file)
+    return Made(f"{job.kind}-{named}-{days.replace(' ', '-')}.{file_format}", {"rows": job.total})
 
 
 def find_area(connection: Connection, code: str | None) -> storage.Area | None:
