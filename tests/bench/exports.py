@@ -117,7 +117,8 @@ def copy(database_url: str, exported: str, path: Path) -> dict[str, Any]:
 
 def scan_while(device: httpx.Client, scans: Iterator[dict[str, Any]], goes_on: Callable[[], bool]) -> list[float]:
     """Scan, each scan until it is applied; give the milliseconds of each."""
-    times, looked_at = [], 0.0
+    times: list[float] = []
+    looked_at = 0.0
     deadline = time.monotonic() + MOST_S
     while time.monotonic() < deadline:
         if time.monotonic() > looked_at + 0.25:
