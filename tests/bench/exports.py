@@ -34,6 +34,7 @@ from tracetrack_local.process import Child, stop_all
 from tracetrack_report_worker.export_lists import LISTS
 
 ROWS = 1_000_000
+EXPORTS = ("bags.csv", "scans.csv", "bags.xlsx")
 IDLE_S = 15.0
 PAUSE_S = 0.01
 """Between two scans of the device: some fifty a second, so that the tail of the latencies has its numbers."""
@@ -45,6 +46,7 @@ def main() -> None:
     """Fill a database, export it, print and write what came of it."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.exports", description=__doc__)
     parser.add_argument("--rows", type=int, default=ROWS, help="of each list (1,000,000)")
+    parser.add_argument("--exports", nargs="+", default=EXPORTS, help="which: %(default)s")
     parser.add_argument("--output", type=Path, default=REPOSITORY / "build" / "bench-exports.json")
     arguments = parser.parse_args()
     console = Console(width=120)
@@ -53,16 +55,19 @@ def main() -> None:
         servers = stack.enter_context(EmbeddedServers(durable=True))
         ours = start_ours(servers, folder)
         stack.callback(ours.stop)
-        console.print(f"filling {arguments.rows:,} bags and as many scans")
-        fill(ours.database_url, arguments.rows)
-        fill_scans(ours.database_url, arguments.rows)
+        wanted = [each.split(".") for each in arguments.exports]
+        fillings: dict[str, Callable[[str, int], object]] = {"bags": fill, "scans": fill_scans}
+        for exported, filling in fillings.items():
+            if exported in dict(wanted):
+                console.print(f"filling {arguments.rows:,} {exported}")
+                filling(ours.database_url, arguments.rows)
         worker = _start_report_worker(stack, servers, ours, folder)
         admin = stack.enter_context(_client(ours, _admin(ours, servers)))
         device = stack.enter_context(_client(ours, ours.tokens[0]))
         scans = _scans()
         scan_while(device, scans, _for_seconds(5.0))  # warms up
         lines = [{"what": "no export", **latency(scan_while(device, scans, _for_seconds(IDLE_S)))}]
-        for exported, file_format in (("bags", "csv"), ("scans", "csv"), ("bags", "xlsx")):
+        for exported, file_format in wanted:
             copied = copy(ours.database_url, exported, folder / "copied")
             lines.append(export(admin, device, scans, worker, exported, file_format) | copied)
     _print(console, lines)
