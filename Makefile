@@ -103,6 +103,10 @@ bench-ledger: $(VENV)/.dev ## this pipeline against the same without its ledger,
 bench-reads: $(VENV)/.dev ## the hot read routes at a million bags against a bare FastAPI route
 	$(BIN)/python -m tests.bench.reads
 
+.PHONY: bench-exports
+bench-exports: $(VENV)/.dev ## exports of a million rows against COPY, and what they cost those who scan
+	$(BIN)/python -m tests.bench.exports
+
 .PHONY: profile
 profile: $(VENV)/.dev ## the 50-device profile of the old system (129 s)
 	$(BIN)/python -m tests.bench.profile

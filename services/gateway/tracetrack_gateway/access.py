@@ -39,6 +39,7 @@ class Action(Enum):
     DELETE_BILLS = auto()
     READ_AUDIT = auto()
     USE_NOTIFICATIONS = auto()
+    MAKE_REPORTS = auto()
     WATCH_EVENTS = auto()
 
 
@@ -82,6 +83,7 @@ PERMISSIONS: Mapping[Action, frozenset[str]] = {
     Action.DELETE_BILLS: frozenset({"admin"}),
     Action.READ_AUDIT: frozenset({"admin"}),
     Action.USE_NOTIFICATIONS: frozenset({"dispatcher", "biller", "operator", "admin"}),
+    Action.MAKE_REPORTS: _BILLERS,
     Action.WATCH_EVENTS: frozenset({"dispatcher", "biller", "admin"}),
 }
 

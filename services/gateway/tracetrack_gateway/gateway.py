@@ -22,6 +22,7 @@ from tracetrack_gateway.feeds import LiveFeeds
 from tracetrack_gateway.goods_returns import ReturnReader
 from tracetrack_gateway.hashing import Hashing
 from tracetrack_gateway.history import BagHistory
+from tracetrack_gateway.jobs import JobReader
 from tracetrack_gateway.limits import Limits
 from tracetrack_gateway.login import Login
 from tracetrack_gateway.metrics import Metrics
@@ -31,6 +32,7 @@ from tracetrack_gateway.operations import Operations
 from tracetrack_gateway.people import PeopleReader
 from tracetrack_gateway.reading import Reader
 from tracetrack_gateway.replies import ReplyListener
+from tracetrack_gateway.report_schedules import ScheduleReader
 from tracetrack_gateway.scan_search import ScanSearch
 from tracetrack_gateway.snapshots import Snapshots
 from tracetrack_gateway.submit import ScanSubmitter
@@ -48,8 +50,7 @@ class Gateway:
     redis, database, snapshots
         Redis; Postgres, read-only; the reads of it.
     authenticator, submitter, commander, login, accounts, people, devices, reader, deliveries, failed_work, bag_types,
-    areas, bills, goods_returns, operations, bags, scans, histories, audit, notifications,
-    nights
+    areas, bills, goods_returns, operations, bags, scans, histories, audit, notifications, nights, jobs, schedules
         The use cases.
     hashing
         Hashes passwords beside the event loop.
@@ -91,5 +92,7 @@ class Gateway:
     scans: ScanSearch
     histories: BagHistory
     nights: NightReader
+    jobs: JobReader
+    schedules: ScheduleReader
     feeds: LiveFeeds
     callers: Limits

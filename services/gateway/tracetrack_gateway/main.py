@@ -48,6 +48,8 @@ from tracetrack_gateway.handlers import (
     operations,
     own_account,
     password_resets,
+    report_schedules,
+    reports,
     scans,
     sessions,
     users,
@@ -55,6 +57,7 @@ from tracetrack_gateway.handlers import (
 from tracetrack_gateway.hashing import Hashing
 from tracetrack_gateway.history import BagHistory
 from tracetrack_gateway.hot_path import HotPath
+from tracetrack_gateway.jobs import JobReader
 from tracetrack_gateway.limits import Limits
 from tracetrack_gateway.login import Login
 from tracetrack_gateway.login_guard import LoginGuard
@@ -66,6 +69,7 @@ from tracetrack_gateway.operations import Operations
 from tracetrack_gateway.people import PeopleReader
 from tracetrack_gateway.reading import Reader
 from tracetrack_gateway.replies import ReplyListener
+from tracetrack_gateway.report_schedules import ScheduleReader
 from tracetrack_gateway.roles import deny_unstated
 from tracetrack_gateway.scan_search import ScanSearch
 from tracetrack_gateway.snapshots import Snapshots
@@ -130,6 +134,8 @@ def build_gateway(settings: Settings) -> Gateway:
         scans=ScanSearch(snapshots),
         histories=BagHistory(snapshots),
         nights=nights,
+        jobs=JobReader(snapshots, redis, settings.files),
+        schedules=ScheduleReader(snapshots),
         feeds=LiveFeeds(listener, redis, authenticator, snapshots, most=settings.feeds_most),
         callers=Limits("caller", per_s=settings.caller_requests_per_s, burst=settings.caller_requests_burst),
     )
@@ -194,6 +200,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         areas,
         audit,
         notifications,
+        reports,
+        report_schedules,
         events,
     ):
         app.include_router(module.router)
