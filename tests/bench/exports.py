@@ -62,11 +62,11 @@ def main() -> None:
                 console.print(f"filling {arguments.rows:,} {exported}")
                 filling(ours.database_url, arguments.rows)
         worker = _start_report_worker(stack, servers, ours, folder)
-        admin = stack.enter_context(_client(ours, _admin(ours, servers)))
-        device = stack.enter_context(_client(ours, ours.tokens[0]))
-        scans = _scans()
-        scan_while(device, scans, _for_seconds(5.0))  # warms up
-        lines = [{"what": "no export", **latency(scan_while(device, scans, _for_seconds(IDLE_S)))}]
+        admin = stack.enter_context(client_of(ours, _admin(ours, servers)))
+        device = stack.enter_context(client_of(ours, ours.tokens[0]))
+        scans = scans_of_new_sacks()
+        scan_while(device, scans, for_seconds(5.0))  # warms up
+        lines = [{"what": "no export", **latency(scan_while(device, scans, for_seconds(IDLE_S)))}]
         for exported, file_format in wanted:
             copied = copy(ours.database_url, exported, folder / "copied")
             lines.append(export(admin, device, scans, worker, exported, file_format) | copied)
@@ -149,12 +149,14 @@ def latency(times_ms: list[float]) -> dict[str, Any]:
     }
 
 
-def _for_seconds(seconds: float) -> Callable[[], bool]:
+def for_seconds(seconds: float) -> Callable[[], bool]:
+    """Give what says to go on for a while."""
     ends = time.monotonic() + seconds
     return lambda: time.monotonic() < ends
 
 
-def _scans() -> Iterator[dict[str, Any]]:
+def scans_of_new_sacks() -> Iterator[dict[str, Any]]:
+    """Give scan after scan that fills sacks which no warehouse of these benches holds."""
     for number in itertools.count():
         sack = sack_code(FIRST_NEW_SACK + number // 30)
         yield scan_of("child", f"E{number:08d}", parent_code=sack)
@@ -181,7 +183,8 @@ def _memory_of(worker: Child) -> int:
     return max(process.memory_info().rss for process in processes)
 
 
-def _client(ours: Pipeline, token: str) -> httpx.Client:
+def client_of(ours: Pipeline, token: str) -> httpx.Client:
+    """Give a client with a token."""
     headers = {"Authorization": f"Bearer {token}"}
     return httpx.Client(base_url=f"http://127.0.0.1:{ours.port}", headers=headers, timeout=30, trust_env=False)
 
