@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import partial
 from zoneinfo import ZoneInfo
 
-from tracetrack_report_worker.documents.model import Chart, Document, Kind, Row, Section
+from tracetrack_report_worker.documents.model import Chart, Document, Figure, Kind, Row, Section
 from tracetrack_report_worker.sheets import BILL_ROW_COLUMNS, SHEETS, overview
 
 _NOBODY = "(nobody)"
@@ -32,6 +32,28 @@ def document_of(content: Row) -> Document:
         figures=overview(content),
         charts=_charts(content),
         sections=[*_sections(content)],
+    )
+
+
+def biller_document(content: Row, biller: str) -> Document:
+    """Give a biller's own part of a summary as a document: the bills they created."""
+    bills = bills_by_biller(content).get(biller, [])
+    actual_g, expected_g = (sum(bill[key] for bill in bills) for key in ("actual_g", "expected_g"))
+    return Document(
+        title=f"End of day {content['date']}",
+        subtitle=f"bills of {biller}, revision {content['revision']}",
+        generated_at=datetime.fromisoformat(content["generated_at"]),
+        zone=ZoneInfo(content["window"]["zone"]),
+        figures=[
+            Figure("Your bills", len(bills), Kind.COUNT),
+            Figure("Completed", sum(bill["status"] == "completed" for bill in bills), Kind.COUNT),
+            Figure("Sacks", sum(bill["sacks"] for bill in bills), Kind.COUNT),
+            Figure("Children", sum(bill["children"] for bill in bills), Kind.COUNT),
+            Figure("Actual weight", actual_g, Kind.KG),
+            Figure("Expected weight", expected_g, Kind.KG),
+            Figure("Variance", actual_g - expected_g, Kind.KG),
+        ],
+        sections=[Section("Bills", _PAPER_COLUMNS, lambda: bills)],
     )
 
 

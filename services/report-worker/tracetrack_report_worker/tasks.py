@@ -2,24 +2,25 @@
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from celery import Celery
 from sqlalchemy import text
 
 from tracetrack_common import failed_work
-from tracetrack_common.commands import CommandExecutor, Job
+from tracetrack_common.commands import CommandExecutor, Handler, Job
 from tracetrack_common.contracts import Command
 from tracetrack_common.drain import Handled
 from tracetrack_common.ledger import Entry
 from tracetrack_common.replay import JobReplayer, give_up
 from tracetrack_common.worker import WorkerProcess
-from tracetrack_report_worker import schedule, summary
+from tracetrack_report_worker import printing, schedule, sending, summary
 from tracetrack_report_worker.content import ALL_AREAS
 from tracetrack_report_worker.mail import Mailer
 
 TICK_TASK = "reports.tick"
+SEND_OUT_TASK = "reports.send_out"
 MAIL_TASK = "mail.send_due"
 
 _SELECT_AREAS = text("SELECT code FROM area ORDER BY area_id")
@@ -31,11 +32,14 @@ class ReportWorkerProcess(WorkerProcess):
     @cached_property
     def handle_reports(self) -> Callable[[Sequence[Entry]], Handled]:
         """What the drain of the reports' ledger calls."""
-        jobs: dict[str, Job] = {"eod.run": self.run_eod}
-        replayer = JobReplayer(self.database, CommandExecutor(self.database, queue="reports", jobs=jobs))
+        jobs: dict[str, Job] = {"eod.run": self.run_eod, "eod.preview": partial(sending.preview, self.database)}
+        handlers: dict[str, Handler] = {"eod.send": sending.send}
+        executor = CommandExecutor(self.database, queue="reports", handlers=handlers, jobs=jobs)
+        replayer = JobReplayer(self.database, executor)
         return CommandExecutor(
             self.database,
             queue="reports",
+            handlers=handlers,
             jobs={**jobs, failed_work.REPLAY: replayer},
             given_up={failed_work.REPLAY: give_up},
         ).handle
@@ -67,6 +71,7 @@ class ReportWorkerProcess(WorkerProcess):
             )
             for area in ([wanted] if wanted is not None else [*self._areas(), ALL_AREAS])
         ]
+        printing.print_missing(self.database, business_date=date.fromisoformat(command.arguments["date"]))
         return {
             "summaries": [
                 {"area": each.area, "date": each.date.isoformat(), "revision": each.revision, "made": each.made}
@@ -97,6 +102,13 @@ def register_tasks(app: Celery, process: ReportWorkerProcess) -> None:
     @app.task(name=TICK_TASK, queue="reports")
     def tick() -> None:
         schedule.make_due(process.database, process.settings, now=datetime.now(UTC))
+
+    @app.task(name=SEND_OUT_TASK, queue="reports")
+    def send_out() -> None:
+        try:
+            printing.print_missing(process.database)
+        finally:  # a mail can go without a document
+            sending.send_out(process.database, now=datetime.now(UTC))
 
     @app.task(name=MAIL_TASK, queue="mail")
     def send_due_mail() -> None:

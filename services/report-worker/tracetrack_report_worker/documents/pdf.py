@@ -95,9 +95,7 @@ def show(document: Document, value: Any, kind: Kind) -> str:
 
 
 def _chart(document: Document, chart: Chart) -> dict[str, Any]:
-    bars = [
-        {"label": label, "value": value, "shown": show(document, value, chart.kind)} for label, value in chart.bars
-    ]
+    bars = [{"label": label, "value": value, "shown": show(document, value, chart.kind)} for label, value in chart.bars]
     return {"title": chart.title, "is_upright": chart.is_upright, "bars": bars}
 
 
