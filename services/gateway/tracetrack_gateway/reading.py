@@ -158,8 +158,19 @@ class Reader:
         return await self._read(read)
 
     async def sendings(self, business_date: date) -> SendingsOut:
-        """Give every mail of a day's summaries, the newest revision first."""
-        rows = await self._read(lambda connection: storage.select_sendings(connection, business_date))
+        """Give every mail of a day's summaries, the newest revision first.
+
+        Raises
+        ------
+        NotFoundError
+            There is no summary of all areas.
+        """
+
+        def read(connection: Connection) -> list[Row[Any]]:
+            found(storage.select_summary(connection, business_date, None), f"summary of all for {business_date}")
+            return storage.select_sendings(connection, business_date)
+
+        rows = await self._read(read)
         return SendingsOut.model_validate({"items": [row._mapping for row in rows]})  # noqa: SLF001 - SQLAlchemy's API
 
     async def _queued_by(self, queue: str, identity: str) -> str | None:

@@ -20,6 +20,8 @@ MEDIA_TYPES = {
     "csv": "text/csv; charset=utf-8",
     "json": "application/json",
 }
+_BYTES = {"schema": {"type": "string", "format": "binary"}}
+_CONTENT = dict.fromkeys(MEDIA_TYPES.values(), _BYTES) | {"application/json": {"schema": {"type": "object"}}}
 _TAG: dict[str, Any] = {"ETag": {"description": "its SHA-256, for `If-None-Match`", "schema": {"type": "string"}}}
 _Sending = Annotated[Wish, Depends(Wishing(Action.SEND_EOD))]
 
@@ -42,7 +44,7 @@ async def get_summary(
     summary="A day's summary as a document",
     response_class=Response,
     responses={
-        200: {"content": {media: {} for media in MEDIA_TYPES.values()}, "description": "The document", "headers": _TAG},
+        200: {"content": _CONTENT, "description": "The document", "headers": _TAG},
         304: {"description": "The caller has it: its `ETag` was in `If-None-Match`"},
         **documented(401, 403, 404, 422, 503),
     },
@@ -65,7 +67,9 @@ async def get_document(
     return Response(content, media_type=MEDIA_TYPES[document_format], headers=headers)
 
 
-@router.get("/{business_date}/sendings", summary="Who got a day's summary", responses=documented(401, 403, 422, 503))
+@router.get(
+    "/{business_date}/sendings", summary="Who got a day's summary", responses=documented(401, 403, 404, 422, 503)
+)
 async def list_sendings(
     business_date: IsoDate, gateway: TheGateway, _: Annotated[Principal, Depends(Caller(Action.SEND_EOD))]
 ) -> SendingsOut:
