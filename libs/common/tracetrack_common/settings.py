@@ -47,6 +47,15 @@ class Settings(BaseSettings):
     )
     flower_port: int = Field(default=5555, ge=1, le=65535)
     max_body_bytes: int = Field(default=2 * 1024 * 1024, ge=1024, description="largest request body")
+    request_head_timeout_s: float = Field(default=10.0, gt=0, description="how long a request's head may take to come")
+    request_timeout_s: float = Field(default=30.0, gt=0, description="how long its body may; and an answer to be read")
+    connections_most: int = Field(default=2_000, ge=1, description="connections a gateway holds")
+    address_connections_most: int = Field(default=300, ge=1, description="of one address, where no proxy is trusted")
+    caller_requests_per_s: float = Field(default=100.0, gt=0, description="of one device or person, for ever")
+    caller_requests_burst: int = Field(default=500, ge=1, description="and at once")
+    address_requests_per_s: float = Field(default=1_000.0, gt=0, description="of one address, for ever")
+    address_requests_burst: int = Field(default=5_000, ge=1, description="and at once")
+    feeds_most: int = Field(default=200, ge=1, description="live feeds that a gateway holds open")
     reply_timeout_s: float = Field(default=10.0, gt=0, description="how long a person's command is waited for")
     credential_ttl_s: float = Field(default=2.0, ge=0, le=5, description="how long a process trusts a looked-up token")
     session_idle_s: float = Field(default=1_800, gt=0, description="a session unused for so long has ended")
@@ -84,6 +93,12 @@ class Settings(BaseSettings):
 
     eod_zone: str = Field(default="Asia/Kolkata", description="zone of the summary over all areas")
     eod_delay_minutes: int = Field(default=15, ge=0, description="minutes after the day's end the nightly run comes")
+    eod_quiet_minutes: int = Field(
+        default=10, ge=0, description="minutes for which nothing must come to a closed day before it is revised"
+    )
+    eod_quiet_most_minutes: int = Field(
+        default=60, ge=0, description="minutes after the first late one at which it is revised although more comes"
+    )
     eod_tick_s: float = Field(default=60.0, gt=0, le=300, description="how often it is looked whether one is due")
 
     @model_validator(mode="after")

@@ -1,6 +1,7 @@
 """The tasks of the report-worker: draining its ledger, and the tick that makes what is due."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from functools import cached_property, partial
 from typing import Any
@@ -71,7 +72,8 @@ class ReportWorkerProcess(WorkerProcess):
             )
             for area in ([wanted] if wanted is not None else [*self._areas(), ALL_AREAS])
         ]
-        printing.print_missing(self.database, business_date=date.fromisoformat(command.arguments["date"]))
+        with suppress(ExceptionGroup):  # it is in the log; the next tick tries again
+            printing.print_missing(self.database, business_date=date.fromisoformat(command.arguments["date"]))
         return {
             "summaries": [
                 {"area": each.area, "date": each.date.isoformat(), "revision": each.revision, "made": each.made}
@@ -101,7 +103,9 @@ def register_tasks(app: Celery, process: ReportWorkerProcess) -> None:
 
     @app.task(name=TICK_TASK, queue="reports")
     def tick() -> None:
-        schedule.make_due(process.database, process.settings, now=datetime.now(UTC))
+        now = datetime.now(UTC)
+        schedule.make_due(process.database, process.settings, now=now)
+        schedule.revise_touched(process.database, process.settings, now=now)
 
     @app.task(name=SEND_OUT_TASK, queue="reports")
     def send_out() -> None:
