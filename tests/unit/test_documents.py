@@ -155,3 +155,23 @@ def test_what_is_too_large_for_mail_is_named_instead() -> None:
 
     assert [each.name for each in mail.attachments] == ["eod-2026-03-02-all-r1.pdf"]
     assert "document.xlsx" in mail.text
+
+
+def test_a_revision_says_first_what_it_replaces_and_why() -> None:
+    changes = {
+        "since_revision": 1,
+        "figures": [{"figure": "scans.total", "before": 7, "after": 8}],
+        "bills": [
+            {"bill_no": "A-1", "change": "changed", "fields": {"sacks": {"before": 1, "after": 2}}},
+            {"bill_no": "A-2", "change": "added", "fields": {}},
+        ],
+        "late_scans": [{"device": "gun-1", "area": "akola", "scans": 1}],
+        "late_commands": [{"command": "bill.edit", "by": "asha", "at": "2026-03-02T10:00:00+00:00", "object": "A-1"}],
+    }
+
+    pages = pages_of(document_of(summary_of(3) | {"changes": changes}))
+
+    assert "This replaces revision 1. Changed: figures 1, bills 2" in " ".join(pages[0].split())
+    shown = "".join(pages).replace("\u200b", "")
+    for words in ("scans.total", "A-1: sacks", "A-2 added", "late scans of gun-1, akola", "late: bill.edit A-1"):
+        assert words in shown
