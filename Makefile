@@ -99,6 +99,10 @@ bench: $(VENV)/.dev ## this pipeline against plain Celery code, in one run
 bench-ledger: $(VENV)/.dev ## this pipeline against the same without its ledger, in one run
 	$(BIN)/python -m tests.bench --peer direct
 
+.PHONY: bench-documents
+bench-documents: $(VENV)/.dev ## the documents of 2,000 bills in every format, against the workbook
+	$(BIN)/python -m tests.bench.documents
+
 .PHONY: bench-reads
 bench-reads: $(VENV)/.dev ## the hot read routes at a million bags against a bare FastAPI route
 	$(BIN)/python -m tests.bench.reads

@@ -40,6 +40,7 @@ class Action(Enum):
     READ_AUDIT = auto()
     USE_NOTIFICATIONS = auto()
     MAKE_REPORTS = auto()
+    SEND_EOD = auto()
     WATCH_EVENTS = auto()
 
 
@@ -84,6 +85,7 @@ PERMISSIONS: Mapping[Action, frozenset[str]] = {
     Action.READ_AUDIT: frozenset({"admin"}),
     Action.USE_NOTIFICATIONS: frozenset({"dispatcher", "biller", "operator", "admin"}),
     Action.MAKE_REPORTS: _BILLERS,
+    Action.SEND_EOD: frozenset({"admin"}),
     Action.WATCH_EVENTS: frozenset({"dispatcher", "biller", "admin"}),
 }
 

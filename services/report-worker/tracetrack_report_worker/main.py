@@ -13,6 +13,7 @@ from tracetrack_report_worker.tasks import (
     FILES_TASK,
     JOBS_TASK,
     MAIL_TASK,
+    SEND_OUT_TASK,
     TICK_TASK,
     ReportWorkerProcess,
     register_tasks,
@@ -39,6 +40,11 @@ app.conf.beat_schedule = {
     "remove-old-files": {
         "task": FILES_TASK,
         "schedule": schedule(_HOUR_S, nowfun=_clock),
+        "options": {"queue": "reports"},
+    },
+    "send-summaries-out": {
+        "task": SEND_OUT_TASK,
+        "schedule": schedule(_settings.eod_tick_s, nowfun=_clock),
         "options": {"queue": "reports"},
     },
     "send-due-mail": {
