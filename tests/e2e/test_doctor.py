@@ -59,3 +59,19 @@ def test_a_check_that_is_not_there_is_told_with_those_that_are(system: RunningSy
     assert done.returncode == 1
     assert "'everything'" in done.stderr
     assert "audit" in done.stderr
+
+
+def test_the_audit_log_is_exported_by_a_command_of_its_own(system: RunningSystem) -> None:
+    done = system.command("audit", "export", "--until", "2999-01-01")
+
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert "system.first_start" in {row["action"] for row in rows}
+    assert all(len(row["hash"]) == 64 for row in rows)
+    assert system.command("audit", "export", "--from", "2999-01-01").stdout == ""
+
+
+def test_no_service_knows_the_role_that_owns_the_tables(system: RunningSystem) -> None:
+    for process in system.processes():
+        assert "tracetrack_owner" not in " ".join(process.cmdline())
+        assert not any("MIGRATION" in name or "tracetrack_owner" in value for name, value in process.environ().items())

@@ -10,14 +10,11 @@ import psutil
 import pytest
 
 from tests.support.faults import refusing
-from tests.support.settings import make_settings
 from tests.support.system import RunningSystem, scan_of, submit
 from tests.support.together import at_once
 from tests.support.waiting import eventually
 from tests.support.warehouse import Warehouse
 from tracetrack_common.db.session import Database
-from tracetrack_local.state import ServerAccess, StateFolder
-from tracetrack_local.system import embedded_postgres
 
 Codes = Callable[[], str]
 PIECES = 60
@@ -27,9 +24,7 @@ KILLS = 6
 @pytest.fixture
 def warehouse(system: RunningSystem) -> Iterator[Warehouse]:
     """Look into the system's own database."""
-    state = StateFolder(system.folder / "state")
-    url = embedded_postgres(state, ServerAccess.load(state)).url()
-    database = Database(make_settings(url, "redis://127.0.0.1:1/0"), application_name="tests")
+    database = Database(system.superuser, application_name="tests")
     yield Warehouse(database)
     database.close()
 

@@ -182,7 +182,7 @@ class Case:
     @contextmanager
     def database(self) -> Iterator[Database]:
         """Connect to the system's database, as the role that owns it."""
-        with closing(Database(self.system.servers, application_name="tests-fault")) as database:
+        with closing(Database(self.system.superuser, application_name="tests-fault")) as database:
             yield database
 
     def submit(self, kind: str, code: str, sack: str | None = None, *, wait_s: int = 0) -> httpx.Response:

@@ -19,7 +19,6 @@ from tests.fault.sabotage import WORKERS, at_some_moment, count_restarts, find_p
 from tests.support.servers import EmbeddedServers
 from tests.support.system import RunningSystem
 from tests.support.waiting import eventually
-from tracetrack_local.postgres import APP_DATABASE
 from tracetrack_local.services import worker_specs
 
 pytestmark = pytest.mark.full
@@ -48,7 +47,7 @@ def wired(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wired]:
         postgres = stack.enter_context(Proxy(servers.postgres_server.port))
         redis = stack.enter_context(Proxy(servers.valkey_server.port))
         environment = {
-            "TRACETRACK_DATABASE_URL": at_port(servers.database_url(APP_DATABASE), postgres.port),
+            "TRACETRACK_DATABASE_URL": at_port(servers.create_database("network"), postgres.port),
             "TRACETRACK_REDIS_URL": at_port(servers.redis_url(), redis.port),
         }
         system = RunningSystem(folder, environment=environment)

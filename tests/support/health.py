@@ -20,7 +20,8 @@ PATIENT = Limits(settle_s=0.0)
 """Nothing else is at work in a test, so that nothing needs to settle."""
 Diagnose = Callable[..., list[Finding]]
 """Examines the test's own system."""
-ALL_BUT_WORKERS = tuple(check.name for check in CHECKS if check.name != "workers")
+ALL_BUT_WORKERS = tuple(check.name for check in CHECKS if check.name not in {"workers", "protection"})
+"""No workers run, and a test's database belongs to the role that uses it."""
 
 
 def fill_with_everything(warehouse: Warehouse) -> None:

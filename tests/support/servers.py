@@ -59,6 +59,7 @@ class EmbeddedServers:
             data_dir=self._folder / "postgres",
             port=postgres_port,
             superuser_password=secrets.token_urlsafe(16),
+            owner_password=secrets.token_urlsafe(16),
             app_password=secrets.token_urlsafe(16),
             durable=durable,
         )
@@ -66,6 +67,7 @@ class EmbeddedServers:
             data_dir=self._folder / "valkey",
             port=ports.choose_free(frozenset({postgres_port})),
             password=secrets.token_urlsafe(16),
+            admin_password=secrets.token_urlsafe(16),
             durable=durable,
         )
         self.postgres_server.prepare()
@@ -113,14 +115,14 @@ class EmbeddedServers:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def database_url(self, name: str) -> str:
-        """Give the address of a database, as the role that owns it."""
+        """Give the address of a database, as the services' role, which owns those that are made here."""
         return self.postgres_server.url(name)
 
     def superuser_url(self, name: str) -> str:
         """Give the address of a database, as the superuser."""
-        return f"{self.postgres_server.superuser_url().rsplit('/', 1)[0]}/{name}"
+        return self.postgres_server.superuser_url(name)
 
-    def create_database(self, name: str, template: str | None = None) -> str:
+    def create_database(self, name: str, template: str | None = None, *, owner: str = APP_ROLE) -> str:
         """Make a database, empty or as a copy of another one, and give its address.
 
         Parameters
@@ -129,8 +131,10 @@ class EmbeddedServers:
             Its name.
         template
             The database to copy; connections to it are ended, since PostgreSQL copies none that is in use.
+        owner
+            Whose it is: the services', so that a test may do with it what it likes.
         """
-        statement = sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(name), sql.Identifier(APP_ROLE))
+        statement = sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(name), sql.Identifier(owner))
         with closing(self.postgres_server.connect()) as connection, connection.cursor() as cursor:
             if template is not None:
                 cursor.execute(
@@ -147,8 +151,8 @@ class EmbeddedServers:
             cursor.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
     def redis_url(self, database: int = 0) -> str:
-        """Give the address of one of Valkey's sixteen databases."""
-        return self.valkey_server.url(database)
+        """Give the address of one of Valkey's sixteen databases, as the admin: a test may do with it what it likes."""
+        return self.valkey_server.admin_url(database)
 
     def flush_redis(self, database: int = 0) -> None:
         """Empty one of Valkey's databases."""

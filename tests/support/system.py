@@ -13,6 +13,7 @@ from typing import Any, Self
 
 import httpx
 import psutil
+from pydantic import SecretStr
 from redis import Redis
 
 from tests.support.settings import make_settings
@@ -21,6 +22,7 @@ from tracetrack_common.ids import uuid7
 from tracetrack_common.settings import Settings
 from tracetrack_local import ports
 from tracetrack_local.credentials import Credentials
+from tracetrack_local.postgres import APP_DATABASE
 from tracetrack_local.record import ProcessRecord, SupervisorRecord
 from tracetrack_local.state import ServerAccess, StateFolder
 from tracetrack_local.system import embedded_postgres, embedded_valkey
@@ -114,10 +116,23 @@ class RunningSystem:
             self.environment.get("TRACETRACK_REDIS_URL") or embedded_valkey(state, access).url(),
         )
 
+    @property
+    def superuser(self) -> Settings:
+        """The same for PostgreSQL's superuser, for tests that go past the rules and see what every session does."""
+        if "TRACETRACK_DATABASE_URL" in self.environment:
+            return self.servers
+        state = StateFolder(self.state_dir)
+        url = embedded_postgres(state, ServerAccess.load(state)).superuser_url(APP_DATABASE)
+        return self.servers.model_copy(update={"database_url": SecretStr(url)})
+
     @contextmanager
     def redis(self) -> Iterator[Redis]:
-        """Connect to its Redis, with a client that fails soon rather than waits."""
-        with closing(connect(self.servers.redis_url.get_secret_value())) as client:
+        """Connect to its Redis as the admin, with a client that fails soon rather than waits."""
+        state = StateFolder(self.state_dir)
+        url = (
+            self.environment.get("TRACETRACK_REDIS_URL") or embedded_valkey(state, ServerAccess.load(state)).admin_url()
+        )
+        with closing(connect(url)) as client:
             yield client
 
     def records(self) -> dict[str, ProcessRecord]:

@@ -31,11 +31,26 @@ def query(url: str, statement: str) -> object:
         return None if row is None else row[0]
 
 
-def test_the_application_owns_its_database_and_is_no_superuser(servers: EmbeddedServers) -> None:
+def test_the_services_own_nothing_and_nobody_but_postgres_is_a_superuser(servers: EmbeddedServers) -> None:
     url = servers.database_url("tracetrack")
 
-    assert query(url, "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'tracetrack'") == "tracetrack"
-    assert query(url, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user") is False
+    owner = "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'tracetrack'"
+    assert query(url, owner) == "tracetrack_owner"
+    assert query(url, "SELECT string_agg(rolname, ' ') FROM pg_roles WHERE rolsuper") == "postgres"
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        query(url, "CREATE TABLE mine ()")
+
+
+def test_a_database_of_the_services_becomes_the_owners_at_the_next_start(servers: EmbeddedServers) -> None:
+    with closing(servers.postgres_server.connect("tracetrack")) as connection, connection.cursor() as cursor:
+        cursor.execute("ALTER DATABASE tracetrack OWNER TO tracetrack")  # as an earlier release made it
+        cursor.execute("SET ROLE tracetrack")
+        cursor.execute("CREATE TABLE old AS SELECT 7 AS seven")
+
+    for _ in range(2):
+        servers.postgres_server.ensure_database()
+
+    assert query(servers.postgres_server.owner_url(), "DROP TABLE old; SELECT current_user") == "tracetrack_owner"
 
 
 @pytest.mark.parametrize(

@@ -93,3 +93,30 @@ def test_settings_do_not_change(environment: pytest.MonkeyPatch) -> None:
 
     with pytest.raises(ValidationError, match="frozen"):
         settings.redis_url = SecretStr("redis://elsewhere")  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SMTP_URL", "http://secret@mail.example"),
+        ("SMTP_URL", "smtp://"),
+        ("SMTP_URL", "smtp://secret@host:99999"),
+        ("MAIL_FROM", "nobody"),
+        ("MIGRATION_DATABASE_URL", "mysql://secret@host/db"),
+    ],
+)
+def test_a_wrong_address_is_refused_by_name_and_never_quoted(
+    environment: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    environment.setenv(f"TRACETRACK_{name}", value)
+
+    with pytest.raises(ValidationError, match=f"TRACETRACK_{name}") as caught:
+        Settings()
+
+    assert "secret" not in str(caught.value)
+
+
+def test_an_empty_setting_is_one_that_was_left_out(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("TRACETRACK_SMTP_URL", "")
+
+    assert Settings().smtp_url is None

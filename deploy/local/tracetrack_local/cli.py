@@ -5,6 +5,7 @@ import errno
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -141,6 +142,23 @@ def audit() -> None:
 def verify(*, as_json: bool, timeout: int) -> None:
     """Walk the chains and recompute every batch's digest from its scans; exit code 1 when anything was altered."""
     _examine(("audit",), timeout_s=timeout, as_json=as_json)
+
+
+_time = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
+
+
+@audit.command()
+@click.option("--from", "since", type=_time, help="From then on, UTC.")
+@click.option("--until", type=_time, help="Until before then, UTC.")
+def export(*, since: datetime | None, until: datetime | None) -> None:
+    """Write the audit log as JSON Lines, with the hashes by which anybody can verify it (docs/audit.md)."""
+
+    def run(settings: Settings, _: SteadyConsole) -> int:
+        from tracetrack_local.doctor import export_audit  # noqa: PLC0415 - the other commands answer faster without it
+
+        return export_audit(settings, since=since, until=until)
+
+    _finish(run)
 
 
 _queue = click.option("--queue", help="Only of this queue: scans, commands, reports.")

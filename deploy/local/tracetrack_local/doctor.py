@@ -2,11 +2,14 @@
 
 import json
 from collections.abc import Collection
+from datetime import UTC, datetime
 
 import httpx
 from rich.table import Table
 from rich.text import Text
+from sqlalchemy.exc import SQLAlchemyError
 
+from tracetrack_common.audit_export import write_lines
 from tracetrack_common.doctor.examination import CHECKS, Check, examine
 from tracetrack_common.doctor.finding import Examined, Finding, Severity
 from tracetrack_common.doctor.report import Report
@@ -67,6 +70,30 @@ def run_doctor(
     else:
         show_report(report, console)
     return report.exit_code
+
+
+def export_audit(settings: Settings, *, since: datetime | None, until: datetime | None) -> int:
+    """
+    Write the audit log of the running system to the standard output.
+
+    Parameters
+    ----------
+    settings
+        As read from the environment.
+    since, until
+        The window in UTC, its end not included; None for no bound.
+
+    Raises
+    ------
+    LauncherError
+        When there is no database to read.
+    """
+    since, until = (time and time.replace(tzinfo=UTC) for time in (since, until))
+    try:
+        write_lines(reach_servers(settings), since=since, until=until)
+    except SQLAlchemyError as error:
+        raise LauncherError(f"The audit log could not be read: {str(error).strip().partition(chr(10))[0]}.") from None
+    return 0
 
 
 def reach_servers(settings: Settings) -> Settings:

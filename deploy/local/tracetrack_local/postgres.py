@@ -22,6 +22,7 @@ from tracetrack_local.process import ChildSpec
 MAJOR_VERSION: Final = "18"
 SUPERUSER = "postgres"
 APP_ROLE = APP_DATABASE = "tracetrack"
+OWNER_ROLE = "tracetrack_owner"
 SETTINGS_FILE = "tracetrack.conf"
 
 INITDB_OPTIONS = (
@@ -57,8 +58,9 @@ class EmbeddedPostgres:
         The cluster; made when it is not there.
     port
         Where it listens on 127.0.0.1, and nowhere else: no socket file either, whose path could be too long.
-    superuser_password, app_password
-        Passwords of ``postgres`` and of ``tracetrack``, the owner of the application's database.
+    superuser_password, owner_password, app_password
+        Passwords of ``postgres``, of ``tracetrack_owner``, to whom the application's database and all in it belongs,
+        and of ``tracetrack``, the services' role.
     durable
         False gives up safety for speed; for tests only.
     """
@@ -66,6 +68,7 @@ class EmbeddedPostgres:
     data_dir: Path
     port: int
     superuser_password: str = field(repr=False)
+    owner_password: str = field(repr=False)
     app_password: str = field(repr=False)
     durable: bool = True
 
@@ -97,14 +100,18 @@ class EmbeddedPostgres:
         )
 
     def url(self, database: str = APP_DATABASE) -> str:
-        """Give the address of a database for the application's role."""
+        """Give the address of a database for the services' role."""
         return f"postgresql://{APP_ROLE}:{self.app_password}@127.0.0.1:{self.port}/{database}"
 
-    def superuser_url(self) -> str:
-        """Give the address of the server's own database for the superuser."""
-        return f"postgresql://{SUPERUSER}:{self.superuser_password}@127.0.0.1:{self.port}/{SUPERUSER}"
+    def owner_url(self, database: str = APP_DATABASE) -> str:
+        """Give the address of a database for the role that owns it and migrates it."""
+        return f"postgresql://{OWNER_ROLE}:{self.owner_password}@127.0.0.1:{self.port}/{database}"
 
-    def connect(self) -> psycopg2.extensions.connection:
+    def superuser_url(self, database: str = SUPERUSER) -> str:
+        """Give the address of a database for the superuser; the server's own when left out."""
+        return f"postgresql://{SUPERUSER}:{self.superuser_password}@127.0.0.1:{self.port}/{database}"
+
+    def connect(self, database: str = SUPERUSER) -> psycopg2.extensions.connection:
         """
         Connect as the superuser, in autocommit mode.
 
@@ -113,32 +120,33 @@ class EmbeddedPostgres:
         psycopg2.OperationalError
             When the server does not answer.
         """
-        connection = psycopg2.connect(self.superuser_url(), connect_timeout=3, application_name="tracetrack")
+        connection = psycopg2.connect(self.superuser_url(database), connect_timeout=3, application_name="tracetrack")
         connection.autocommit = True
         return connection
 
     def ensure_database(self) -> None:
         """
-        Make the application's role and database where they are missing; may be repeated after a crash at any point.
+        Make the two roles and the database where they are missing; may be repeated after a crash at any point.
+
+        A database of an earlier release, which belongs to the services' role with all that is in it, becomes the
+        owner's; the migration that follows gives the services what they need.
 
         Raises
         ------
         psycopg2.Error
             When the server refuses.
         """
+        owner, app = sql.Identifier(OWNER_ROLE), sql.Identifier(APP_ROLE)
         with closing(self.connect()) as connection, connection.cursor() as cursor:
-            role = sql.Identifier(APP_ROLE)
-            cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (APP_ROLE,))
-            if cursor.fetchone() is None:
-                cursor.execute(sql.SQL("CREATE ROLE {} LOGIN").format(role))
-            # Hashed on this side, so that no log of the server can ever hold the password.
-            hashed = psycopg2.extensions.encrypt_password(
-                self.app_password, APP_ROLE, scope=connection, algorithm="scram-sha-256"
-            )
-            cursor.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(role, sql.Literal(hashed)))
-            cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (APP_DATABASE,))
-            if cursor.fetchone() is None:
-                cursor.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(APP_DATABASE), role))
+            for role, password in ((OWNER_ROLE, self.owner_password), (APP_ROLE, self.app_password)):
+                _ensure_role(cursor, role, password)
+            cursor.execute("SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = %s", (APP_DATABASE,))
+            found = cursor.fetchone()
+            if found is None:
+                cursor.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(APP_DATABASE), owner))
+        if found == (APP_ROLE,):
+            with closing(self.connect(APP_DATABASE)) as connection, connection.cursor() as cursor:
+                cursor.execute(sql.SQL("REASSIGN OWNED BY {} TO {}").format(app, owner))
 
     def _initialise(self, identity: Identity | None) -> None:
         """Build the cluster under another name and rename it: a kill half way leaves nothing that looks like one."""
@@ -158,6 +166,17 @@ class EmbeddedPostgres:
         cluster.replace(self.data_dir)
         sync_directory(self.data_dir.parent)
         shutil.rmtree(building, ignore_errors=True)
+
+
+def _ensure_role(cursor: psycopg2.extensions.cursor, name: str, password: str) -> None:
+    """Make a role that may log in and nothing else, and set its password."""
+    role = sql.Identifier(name)
+    cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (name,))
+    if cursor.fetchone() is None:
+        cursor.execute(sql.SQL("CREATE ROLE {} LOGIN").format(role))
+    # Hashed on this side, so that no log of the server can ever hold the password.
+    hashed = psycopg2.extensions.encrypt_password(password, name, scope=cursor.connection, algorithm="scram-sha-256")
+    cursor.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(role, sql.Literal(hashed)))
 
 
 def render_settings(*, port: int, durable: bool = True, lz4: bool = False) -> str:

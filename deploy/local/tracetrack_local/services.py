@@ -4,7 +4,7 @@ import sys
 
 from tracetrack_common.settings import Settings
 from tracetrack_local.process import ChildSpec
-from tracetrack_local.settings import environment
+from tracetrack_local.settings import MIGRATION_DATABASE_URL, environment
 from tracetrack_local.state import FlowerAccess, StateFolder
 
 GATEWAY = "gateway"
@@ -25,7 +25,9 @@ _ALONE = ("--without-gossip", "--without-mingle")
 
 def migrate_spec(settings: Settings) -> ChildSpec:
     """Give what brings the database to the newest schema."""
-    return _spec("migrate", settings, "-m", "tracetrack_common.migrate")
+    owner = settings.migration_database_url
+    env = {} if owner is None else {MIGRATION_DATABASE_URL: owner.get_secret_value()}
+    return _spec("migrate", settings, "-m", "tracetrack_common.migrate", **env)
 
 
 def gateway_spec(settings: Settings) -> ChildSpec:

@@ -10,6 +10,7 @@ from tracetrack_local.errors import LauncherError
 
 DATABASE_URL = PREFIX + "DATABASE_URL"
 REDIS_URL = PREFIX + "REDIS_URL"
+MIGRATION_DATABASE_URL = PREFIX + "MIGRATION_DATABASE_URL"
 
 # Stand for an embedded server until its port and password are known.
 _DATABASE_TO_COME = "postgresql://127.0.0.1/tracetrack"
@@ -35,13 +36,17 @@ def load_settings() -> Settings:
     return settings.model_copy(update={"state_dir": Path(settings.state_dir).expanduser().absolute()})
 
 
-def with_servers(settings: Settings, *, database_url: str | None, redis_url: str | None) -> Settings:
+def with_servers(
+    settings: Settings, *, database_url: str | None, redis_url: str | None, migration_database_url: str | None = None
+) -> Settings:
     """Put in the addresses of embedded servers; None leaves the one that was given."""
     update: dict[str, SecretStr] = {}
     if database_url is not None:
         update["database_url"] = SecretStr(database_url)
     if redis_url is not None:
         update["redis_url"] = SecretStr(redis_url)
+    if migration_database_url is not None:
+        update["migration_database_url"] = SecretStr(migration_database_url)
     return settings.model_copy(update=update)
 
 
@@ -56,9 +61,12 @@ def embeds_valkey() -> bool:
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """Give a service's environment: this process's, with the addresses and folders that were settled here."""
+    """Give a service's environment: this process's, with the addresses and folders that were settled here.
+
+    The address that only `migrate` wants is not in it: no service could use it for good.
+    """
     return {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if name != MIGRATION_DATABASE_URL},
         DATABASE_URL: settings.database_url.get_secret_value(),
         REDIS_URL: settings.redis_url.get_secret_value(),
         PREFIX + "STATE_DIR": str(settings.state_dir),

@@ -73,7 +73,9 @@ def migrate_database(settings: Settings, console: SteadyConsole) -> int:
         access = ServerAccess.settle(state)
     elif embeds_postgres():
         running = embedded_postgres(state, ServerAccess.load(state))
-        system.settings = with_servers(settings, database_url=running.url(), redis_url=None)
+        system.settings = with_servers(
+            settings, database_url=running.url(), redis_url=None, migration_database_url=running.owner_url()
+        )
     system.supervisor.install_signals()
     try:
         if access is not None:

@@ -91,14 +91,16 @@ class PostgresAccess(_Record):
 
     port: int
     superuser_password: str = Field(default_factory=_new_password, repr=False)
+    owner_password: str = Field(default_factory=_new_password, repr=False)
     app_password: str = Field(default_factory=_new_password, repr=False)
 
 
 class ValkeyAccess(_Record):
-    """Where the embedded Valkey listens, and its password."""
+    """Where the embedded Valkey listens, and its passwords."""
 
     port: int
     password: str = Field(default_factory=_new_password, repr=False)
+    admin_password: str = Field(default_factory=_new_password, repr=False)
 
 
 class FlowerAccess(_Record):

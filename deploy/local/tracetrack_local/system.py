@@ -126,6 +126,7 @@ class LocalSystem:
             self.settings,
             database_url=postgres.url() if postgres else None,
             redis_url=valkey.url() if valkey else None,
+            migration_database_url=postgres.owner_url() if postgres else None,
         )
 
     def _ensure_database(self, postgres: EmbeddedPostgres) -> None:
@@ -246,13 +247,17 @@ def embedded_postgres(state: StateFolder, access: ServerAccess) -> EmbeddedPostg
         data_dir=state.postgres,
         port=access.postgres.port,
         superuser_password=access.postgres.superuser_password,
+        owner_password=access.postgres.owner_password,
         app_password=access.postgres.app_password,
     )
 
 
 def embedded_valkey(state: StateFolder, access: ServerAccess) -> EmbeddedValkey:
     """Give the embedded Valkey of a state folder."""
-    return EmbeddedValkey(data_dir=state.valkey, port=access.valkey.port, password=access.valkey.password)
+    valkey = access.valkey
+    return EmbeddedValkey(
+        data_dir=state.valkey, port=valkey.port, password=valkey.password, admin_password=valkey.admin_password
+    )
 
 
 def _flower_login(access: ServerAccess) -> Login:

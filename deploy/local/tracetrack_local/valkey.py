@@ -1,5 +1,6 @@
 """The embedded Valkey: its settings and the server on them."""
 
+import hashlib
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,9 @@ from tracetrack_local.errors import LauncherError
 from tracetrack_local.process import ChildSpec
 
 SETTINGS_FILE = "valkey.conf"
+ADMIN = "admin"
+SERVICE_COMMANDS = "+@all -@dangerous +info +config|get"
+"""A service that was taken over can neither empty, stop nor reconfigure the server; the doctor wants the last two."""
 MEGABYTE = 1024 * 1024
 # What waits in the ledger must fit; a million scans take 230 to 350 MB, and are four hours and a half of the peak.
 MOST_MEMORY = 1024 * MEGABYTE
@@ -34,8 +38,8 @@ class EmbeddedValkey:
         Its settings and its append-only file; made when it is not there.
     port
         Where it listens on 127.0.0.1.
-    password
-        What every client must know.
+    password, admin_password
+        Of the services' user, which has no dangerous commands, and of ``admin``, which has all.
     durable
         False gives up safety for speed; for tests only.
     """
@@ -43,11 +47,12 @@ class EmbeddedValkey:
     data_dir: Path
     port: int
     password: str = field(repr=False)
+    admin_password: str = field(repr=False)
     durable: bool = True
 
     def prepare(self) -> None:
         """
-        Make the folder and write the settings of this start, the password among them, readable by the owner only.
+        Make the folder and write the settings of this start, readable by the owner only.
 
         Raises
         ------
@@ -59,6 +64,7 @@ class EmbeddedValkey:
             data_dir=self.data_dir,
             port=self.port,
             password=self.password,
+            admin_password=self.admin_password,
             max_memory_bytes=memory_limit(psutil.virtual_memory().total),
             durable=self.durable,
         )
@@ -84,12 +90,16 @@ class EmbeddedValkey:
         )
 
     def url(self, database: int = 0) -> str:
-        """Give the address of one of its databases."""
+        """Give the address of one of its databases for the services."""
         return f"redis://:{self.password}@127.0.0.1:{self.port}/{database}"
 
+    def admin_url(self, database: int = 0) -> str:
+        """Give the address of one of its databases for somebody who may do everything."""
+        return f"redis://{ADMIN}:{self.admin_password}@127.0.0.1:{self.port}/{database}"
+
     def connect(self, database: int = 0) -> redis.Redis:
-        """Give a client that fails soon rather than waits; it connects with its first command."""
-        return connect(self.url(database))
+        """Give the admin's client; it fails soon rather than waits, and connects with its first command."""
+        return connect(self.admin_url(database))
 
 
 def connect(url: str) -> redis.Redis:
@@ -100,7 +110,9 @@ def connect(url: str) -> redis.Redis:
     return client
 
 
-def render_settings(*, data_dir: Path, port: int, password: str, max_memory_bytes: int, durable: bool = True) -> str:
+def render_settings(
+    *, data_dir: Path, port: int, password: str, admin_password: str, max_memory_bytes: int, durable: bool = True
+) -> str:
     """
     Write the server's settings: every write is on disk before it is confirmed, and nothing is ever thrown out.
 
@@ -110,8 +122,8 @@ def render_settings(*, data_dir: Path, port: int, password: str, max_memory_byte
         Where the append-only file goes.
     port
         Where to listen on 127.0.0.1.
-    password
-        What every client must know.
+    password, admin_password
+        Of the services and of the admin; only their digests are written.
     max_memory_bytes
         Above it writes are refused (``noeviction``), which the gateway answers with 503; without a limit the machine
         would run out of memory instead.
@@ -122,7 +134,6 @@ def render_settings(*, data_dir: Path, port: int, password: str, max_memory_byte
         "bind": "127.0.0.1",
         "port": str(port),
         "protected-mode": "yes",
-        "requirepass": quoted(password),
         "daemonize": "no",
         "dir": quoted(str(data_dir)),
         "databases": "16",
@@ -132,7 +143,12 @@ def render_settings(*, data_dir: Path, port: int, password: str, max_memory_byte
         "maxmemory": str(max_memory_bytes),
         "maxmemory-policy": "noeviction",
     }
-    return "".join(f"{name} {value}\n" for name, value in settings.items())
+    lines = [f"{name} {value}" for name, value in settings.items()]
+    lines += [
+        f"user {name} on #{hashlib.sha256(secret.encode()).hexdigest()} ~* &* {commands}"
+        for name, secret, commands in (("default", password, SERVICE_COMMANDS), (ADMIN, admin_password, "+@all"))
+    ]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def memory_limit(machine_bytes: int) -> int:

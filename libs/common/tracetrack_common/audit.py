@@ -34,6 +34,9 @@ _ROWS = text(
 )
 _HEADS = text("SELECT chain, seq, hash FROM audit_chain ORDER BY chain")
 
+FIELDS = ("chain", "seq", "at", "actor", "action", "object", "before", "after", "request_id", "address")
+"""What a row's hash covers, after the hash of the row before it."""
+
 
 def append(  # noqa: PLR0913 - an audit row has these columns
     connection: Connection,
@@ -174,8 +177,16 @@ def _claim_chain(connection: Connection) -> Row[Any]:
 
 
 def _hash(previous: bytes, row: Mapping[str, Any]) -> bytes:
-    """Hash a row with the one before it; JSON columns are compared as Postgres gives them back, key order aside."""
-    fields = (
+    """Hash a row with the one before it."""
+    return hashlib.sha256(previous + orjson.dumps(hashed_fields(row))).digest()
+
+
+def hashed_fields(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Give what of a row its hash covers, in the order of `FIELDS`.
+
+    JSON columns, which come as text, are compared as Postgres gives them back, key order aside.
+    """
+    return (
         row["chain"],
         row["seq"],
         row["at"].astimezone(UTC).isoformat(),
@@ -187,7 +198,6 @@ def _hash(previous: bytes, row: Mapping[str, Any]) -> bytes:
         row["request_id"],
         row["address"],
     )
-    return hashlib.sha256(previous + orjson.dumps(fields)).digest()
 
 
 def _canonical(document: str | None) -> str | None:

@@ -5,6 +5,7 @@ It is replayed once its cause is gone, or discarded with a reason (docs/failed-w
 
 import uuid
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
@@ -14,10 +15,19 @@ from sqlalchemy.exc import DBAPIError
 from tracetrack_common import audit
 from tracetrack_common.contracts import Command
 from tracetrack_common.errors import ConflictError, NotFoundError
+from tracetrack_common.notification import notify
 
 REPLAY: Final = "failed.replay"
 DISCARD: Final = "failed.discard"
-REPLAYED_BY: Final[Mapping[str, str]] = {"scans": "commands", "commands": "commands", "reports": "reports"}
+MAIL: Final = "mail"
+ATTEMPT_ONLY: Final = "id_reused"
+"""An attempt to use an identity twice: the first scan stands, so no accepted work waits."""
+REPLAYED_BY: Final[Mapping[str, str]] = {
+    "scans": "commands",
+    "commands": "commands",
+    "reports": "reports",
+    MAIL: "commands",
+}
 """By the queue that work came from, the one whose worker replays it: a worker that can do it in the transaction that
 says so, or that has the jobs."""
 
@@ -74,6 +84,17 @@ def insert(
             "payload": document.replace("\\u0000", "\\ufffd"),
             "attempts": attempts,
         },
+    )
+    notify(
+        connection,
+        # Once an hour is enough to be called by; the list has every piece.
+        event_key=f"failed_work:{queue}:{reason}:{datetime.now(UTC):%Y-%m-%dT%H}",
+        roles=("operator", "admin"),
+        priority="low" if reason == ATTEMPT_ONLY else "high",
+        title=f"Failed work: {reason} ({queue})",
+        body="Work could not be done and waits for a decision: see the failed work.",
+        # That mail fails is not told by mail.
+        by_mail=queue != MAIL,
     )
 
 

@@ -1,12 +1,21 @@
-"""Asking for a mail: a row in the transaction of what it tells of; the queue `mail` sends it."""
+"""Mail, asked for in the transaction of what it tells of (docs/notifications.md).
 
+The table `mail` is its outbox: the report-worker sends what stands there, once for each event.
+"""
+
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import orjson
 from sqlalchemy import Connection, text
 
+from tracetrack_common.errors import InvalidInputError
 from tracetrack_common.ids import uuid7
+
+_ADDRESS = re.compile(r"[!#-'*+\-./0-9=?A-Z^-~]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?")
+"""An address as servers take it everywhere: no blanks, line breaks, quotes, commas or brackets, so that it can never be
+more than one, nor part of a header."""
 
 _INSERT = text(
     "INSERT INTO mail (mail_id, kind, recipient, fields, event_key)"
@@ -14,29 +23,35 @@ _INSERT = text(
 )
 
 
+def is_address(recipient: str) -> bool:
+    """Tell whether mail can be sent to this address."""
+    return _ADDRESS.fullmatch(recipient) is not None
+
+
 def request_mail(
     connection: Connection, *, kind: str, recipient: str, fields: Mapping[str, Any], event_key: str
 ) -> None:
-    """Have a mail sent once this transaction has committed.
+    """Have a mail sent when this transaction commits; asked for again under the same key it is the same one.
 
     Parameters
     ----------
     connection
-        Inside the transaction of what the mail tells of.
+        Inside the transaction of the event.
     kind
-        Which letter it is.
+        Which letter: ``notification``, ``password_reset``.
     recipient
-        An e-mail address.
+        One address.
     fields
-        What the letter needs; a secret among them is there until the mail has left.
+        What the letter needs. They are erased once it has left, since a reset token is among them.
     event_key
-        What happened, and to whom it is told: the same is sent once.
+        The event and whom it is told to; unique.
+
+    Raises
+    ------
+    InvalidInputError
+        The recipient is not one address.
     """
-    values = {
-        "mail_id": uuid7(),
-        "kind": kind,
-        "recipient": recipient,
-        "fields": orjson.dumps(fields).decode(),
-        "event_key": event_key,
-    }
-    connection.execute(_INSERT, values)
+    if not is_address(recipient):
+        raise InvalidInputError("This is not an e-mail address that mail can be sent to.")
+    values = {"mail_id": uuid7(), "kind": kind, "recipient": recipient, "event_key": event_key}
+    connection.execute(_INSERT, values | {"fields": orjson.dumps(fields).decode().replace("\\u0000", "\\ufffd")})

@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection
+from sqlalchemy import Connection, make_url
 from sqlalchemy.exc import OperationalError
 
 from tracetrack_common.db.partitions import ensure_partitions
+from tracetrack_common.db.privileges import grant_to_services
 from tracetrack_common.db.session import Database
 from tracetrack_common.log import configure_logging, get_logger
 from tracetrack_common.settings import Settings
@@ -29,13 +30,15 @@ def alembic_config(connection: Connection) -> Config:
     return config
 
 
-def migrate(database: Database, *, wait_s: float = _WAIT_S) -> None:
+def migrate(database: Database, *, services_role: str | None = None, wait_s: float = _WAIT_S) -> None:
     """Upgrade to the newest revision in one transaction, and make the partitions that the coming months need.
 
     Parameters
     ----------
     database
         With the rights of the schema's owner.
+    services_role
+        The role of the services, where it is not the owner: it is given its rights.
     wait_s
         How long a database that does not answer yet is waited for.
 
@@ -50,6 +53,8 @@ def migrate(database: Database, *, wait_s: float = _WAIT_S) -> None:
             with database.transaction() as connection:
                 command.upgrade(alembic_config(connection), "head")
                 made = ensure_partitions(connection, datetime.now(UTC))
+                if services_role is not None:
+                    grant_to_services(connection, services_role)
         except OperationalError:
             if time.monotonic() > deadline:
                 raise
@@ -63,9 +68,12 @@ def main() -> int:
     """Migrate the database the settings name; 0 when done, 1 with one sentence when not."""
     settings = Settings()
     configure_logging(settings.log_level, process="migrate")
-    database = Database(settings, application_name="tracetrack-migrate")
+    owner_url = settings.migration_database_url or settings.database_url
+    services, owner = (make_url(url.get_secret_value()).username for url in (settings.database_url, owner_url))
+    as_owner = settings.model_copy(update={"database_url": owner_url})
+    database = Database(as_owner, application_name="tracetrack-migrate")
     try:
-        migrate(database)
+        migrate(database, services_role=None if services == owner else services)
     except OperationalError as error:
         log.error("database_unreachable", reason=str(error.orig).strip())  # noqa: TRY400 - one sentence, no traceback
         return 1

@@ -2,11 +2,15 @@
 
 import difflib
 import os
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, PostgresDsn, RedisDsn, SecretStr, TypeAdapter, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from tracetrack_common.mail_request import is_address
 
 PREFIX = "TRACETRACK_"
 _DATABASE_URL = TypeAdapter(PostgresDsn)
@@ -22,9 +26,15 @@ class Settings(BaseSettings):
         A value is missing or wrong, or a `TRACETRACK_…` name is not known; the message names it.
     """
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True)
+    # Compose hands on what nobody gave as an empty text.
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True, env_ignore_empty=True
+    )
 
     database_url: SecretStr = Field(description="postgresql://user:password@host:port/database")
+    migration_database_url: SecretStr | None = Field(
+        default=None, description="the same database as the role that owns its tables; only `migrate` wants it"
+    )
     redis_url: SecretStr = Field(description="redis://:password@host:port/0: the ledger, the broker, the mirrors")
     state_dir: Path = Field(default=Path(".tracetrack"), description="where files of this machine are kept")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -64,6 +74,14 @@ class Settings(BaseSettings):
     )
     retry_after_most_s: int = Field(default=60, ge=1, description="longest time a refused device is told to wait")
 
+    smtp_url: SecretStr | None = Field(
+        default=None,
+        description="smtp://user:password@host:587 (STARTTLS), smtps://…:465, smtp+insecure://…:25 (a relay at hand);"
+        " left out: mail is written to files in `outbox` of the state folder",
+    )
+    mail_from: str = Field(default="TraceTrack <tracetrack@localhost>", description="the sender of every mail")
+    mail_tick_s: float = Field(default=10.0, gt=0, le=300, description="how often it is looked whether mail is due")
+
     eod_zone: str = Field(default="Asia/Kolkata", description="zone of the summary over all areas")
     eod_delay_minutes: int = Field(default=15, ge=0, description="minutes after the day's end the nightly run comes")
     eod_tick_s: float = Field(default=60.0, gt=0, le=300, description="how often it is looked whether one is due")
@@ -72,6 +90,7 @@ class Settings(BaseSettings):
     def _check_addresses(self) -> Self:
         for name, form, url in (
             ("DATABASE_URL", _DATABASE_URL, self.database_url),
+            ("MIGRATION_DATABASE_URL", _DATABASE_URL, self.migration_database_url or self.database_url),
             ("REDIS_URL", _REDIS_URL, self.redis_url),
         ):
             try:
@@ -79,6 +98,10 @@ class Settings(BaseSettings):
             except ValidationError as error:
                 # The error itself quotes the address, password and all.
                 raise ValueError(f"{PREFIX}{name}: {error.errors(include_input=False)[0]['msg']}") from None
+        if self.smtp_url is not None and not _is_smtp_url(self.smtp_url.get_secret_value()):
+            raise ValueError(f"{PREFIX}SMTP_URL: give smtp://, smtps:// or smtp+insecure:// with a host")
+        if not is_address(parseaddr(self.mail_from)[1]):
+            raise ValueError(f"{PREFIX}MAIL_FROM: give an e-mail address, with a name before it in <> if you like")
         return self
 
     @model_validator(mode="before")
@@ -91,3 +114,11 @@ class Settings(BaseSettings):
                 hint = f"; did you mean {near[0]}?" if near else ""
                 raise ValueError(f"{name} is not a setting of TraceTrack{hint}")
         return values
+
+
+def _is_smtp_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"smtp", "smtps", "smtp+insecure"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False

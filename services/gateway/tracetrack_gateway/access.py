@@ -37,6 +37,8 @@ class Action(Enum):
     KEEP_OWN_SECOND_FACTOR = auto()
     MANAGE_USERS = auto()
     DELETE_BILLS = auto()
+    READ_AUDIT = auto()
+    USE_NOTIFICATIONS = auto()
 
 
 NOBODY = "nobody"
@@ -77,6 +79,8 @@ PERMISSIONS: Mapping[Action, frozenset[str]] = {
     Action.KEEP_OWN_SECOND_FACTOR: frozenset({"admin"}),
     Action.MANAGE_USERS: frozenset({"admin"}),
     Action.DELETE_BILLS: frozenset({"admin"}),
+    Action.READ_AUDIT: frozenset({"admin"}),
+    Action.USE_NOTIFICATIONS: frozenset({"dispatcher", "biller", "operator", "admin"}),
 }
 
 

@@ -11,7 +11,7 @@ from tracetrack_common.contracts import UnreadableEntryError, decode_command, de
 from tracetrack_common.credentials import Principal
 from tracetrack_common.domain.scans import Scan
 from tracetrack_common.errors import NotFoundError
-from tracetrack_common.failed_work import REPLAYED_BY
+from tracetrack_common.failed_work import MAIL, REPLAYED_BY
 from tracetrack_gateway import storage
 from tracetrack_gateway.cursors import invalid_cursor
 from tracetrack_gateway.models import Page
@@ -216,6 +216,8 @@ def _fields_of(row: Row[Any]) -> dict[str, Any]:
 
 
 def _content_of(row: Row[Any], *, with_business_data: bool) -> dict[str, Any]:
+    if row.queue == MAIL:
+        return {"readable": True}
     try:
         if row.queue == "scans":
             return _scans_of(row.body.encode(), with_business_data=with_business_data)

@@ -8,6 +8,7 @@ from tracetrack_common.db.session import Database
 from tracetrack_common.settings import Settings
 from tracetrack_gateway.accounts import Accounts
 from tracetrack_gateway.areas import AreaReader
+from tracetrack_gateway.audit import AuditReader
 from tracetrack_gateway.authentication import Authenticator
 from tracetrack_gateway.backpressure import Backpressure
 from tracetrack_gateway.bag_types import BagTypeReader
@@ -22,6 +23,7 @@ from tracetrack_gateway.hashing import Hashing
 from tracetrack_gateway.history import BagHistory
 from tracetrack_gateway.login import Login
 from tracetrack_gateway.metrics import Metrics
+from tracetrack_gateway.notifications import NotificationReader
 from tracetrack_gateway.operations import Operations
 from tracetrack_gateway.people import PeopleReader
 from tracetrack_gateway.reading import Reader
@@ -43,7 +45,7 @@ class Gateway:
     redis, database, snapshots
         Redis; Postgres, read-only; the reads of it.
     authenticator, submitter, commander, login, accounts, people, devices, reader, deliveries, failed_work, bag_types,
-    areas, bills, goods_returns, operations, bags, scans, histories
+    areas, bills, goods_returns, operations, bags, scans, histories, audit, notifications
         The use cases.
     hashing
         Hashes passwords beside the event loop.
@@ -73,6 +75,8 @@ class Gateway:
     bills: BillReader
     goods_returns: ReturnReader
     operations: Operations
+    audit: AuditReader
+    notifications: NotificationReader
     metrics: Metrics
     replies: ReplyListener
     backpressure: Backpressure

@@ -16,6 +16,7 @@ from tracetrack_gateway import openapi, problems
 from tracetrack_gateway.accept import LedgerWriter, ScanAcceptor
 from tracetrack_gateway.accounts import Accounts
 from tracetrack_gateway.areas import AreaReader
+from tracetrack_gateway.audit import AuditReader
 from tracetrack_gateway.authentication import Authenticator
 from tracetrack_gateway.backpressure import Backpressure
 from tracetrack_gateway.bag_types import BagTypeReader
@@ -30,6 +31,7 @@ from tracetrack_gateway.gateway import Gateway
 from tracetrack_gateway.goods_returns import ReturnReader
 from tracetrack_gateway.handlers import (
     areas,
+    audit,
     bag_types,
     bags,
     bills,
@@ -40,6 +42,7 @@ from tracetrack_gateway.handlers import (
     failed_work,
     goods_returns,
     moves,
+    notifications,
     operations,
     own_account,
     password_resets,
@@ -54,6 +57,7 @@ from tracetrack_gateway.login import Login
 from tracetrack_gateway.login_guard import LoginGuard
 from tracetrack_gateway.metrics import Metrics
 from tracetrack_gateway.middleware import RequestFrame
+from tracetrack_gateway.notifications import NotificationReader
 from tracetrack_gateway.operations import Operations
 from tracetrack_gateway.people import PeopleReader
 from tracetrack_gateway.reading import Reader
@@ -109,6 +113,8 @@ def build_gateway(settings: Settings) -> Gateway:
         bills=BillReader(snapshots),
         goods_returns=ReturnReader(snapshots),
         operations=operations_,
+        audit=AuditReader(snapshots),
+        notifications=NotificationReader(snapshots),
         metrics=Metrics(operations_),
         replies=replies,
         backpressure=backpressure,
@@ -175,6 +181,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         moves,
         bag_types,
         areas,
+        audit,
+        notifications,
     ):
         app.include_router(module.router)
     return app

@@ -9,7 +9,7 @@ from tracetrack_common.celery_app import build_app
 from tracetrack_common.settings import Settings
 from tracetrack_common.worker import install_worker_signals
 from tracetrack_report_worker.clockwork import ForgetfulScheduler, steady_clock
-from tracetrack_report_worker.tasks import TICK_TASK, ReportWorkerProcess, register_tasks
+from tracetrack_report_worker.tasks import MAIL_TASK, TICK_TASK, ReportWorkerProcess, register_tasks
 
 _MINUTE_S = 60.0
 _HOUR_S = 3600.0
@@ -23,6 +23,11 @@ app.conf.beat_schedule = {
         "task": TICK_TASK,
         "schedule": schedule(_settings.eod_tick_s, nowfun=_clock),
         "options": {"queue": "reports"},
+    },
+    "send-due-mail": {
+        "task": MAIL_TASK,
+        "schedule": schedule(_settings.mail_tick_s, nowfun=_clock),
+        "options": {"queue": "mail"},
     },
     **{
         f"mirror-{what}": {

@@ -17,8 +17,10 @@ from tracetrack_common.replay import JobReplayer, give_up
 from tracetrack_common.worker import WorkerProcess
 from tracetrack_report_worker import schedule, summary
 from tracetrack_report_worker.content import ALL_AREAS
+from tracetrack_report_worker.mail import Mailer
 
 TICK_TASK = "reports.tick"
+MAIL_TASK = "mail.send_due"
 
 _SELECT_AREAS = text("SELECT code FROM area ORDER BY area_id")
 
@@ -95,3 +97,7 @@ def register_tasks(app: Celery, process: ReportWorkerProcess) -> None:
     @app.task(name=TICK_TASK, queue="reports")
     def tick() -> None:
         schedule.make_due(process.database, process.settings, now=datetime.now(UTC))
+
+    @app.task(name=MAIL_TASK, queue="mail")
+    def send_due_mail() -> None:
+        Mailer(process.database, process.settings).send_due()

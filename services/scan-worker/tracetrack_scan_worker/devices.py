@@ -11,6 +11,7 @@ from tracetrack_common.contracts import Command
 from tracetrack_common.credentials import forget_token, mirror_owner
 from tracetrack_common.db.session import Database
 from tracetrack_common.errors import ConflictError, NotFoundError
+from tracetrack_common.notification import notify
 from tracetrack_scan_worker.areas import find_area
 from tracetrack_scan_worker.records import keep_record
 
@@ -68,6 +69,7 @@ def rotate_device(connection: Connection, command: Command) -> dict[str, Any]:
     token_sha256 = bytes.fromhex(command.arguments["token_sha256"])
     connection.execute(_ROTATE, {"device_id": device.device_id, "token_sha256": token_sha256})
     keep_record(connection, command, f"device:{device.device_id}")
+    _tell_admins(connection, command, f"Device {device.name} has another token", device.area)
     named = {"device_id": device.device_id, "name": device.name, "area": device.area}
     return {**named, "replaced": bytes(device.token_sha256).hex()}
 
@@ -90,6 +92,7 @@ def revoke_device(connection: Connection, command: Command) -> dict[str, Any]:
     device = _lock_device(connection, command)
     connection.execute(_REVOKE, {"device_id": device.device_id, "at": command.origin.received_at})
     keep_record(connection, command, f"device:{device.device_id}", before={"revoked": False}, after={"revoked": True})
+    _tell_admins(connection, command, f"Device {device.name} is revoked", device.area)
     return {"device_id": device.device_id}
 
 
@@ -99,6 +102,17 @@ def mirror_device(database: Database, redis: Redis, _: Command, outcome: Mapping
         mirror_owner(redis, connection, "device", outcome["device_id"])
     if "replaced" in outcome:
         forget_token(redis, outcome["replaced"])
+
+
+def _tell_admins(connection: Connection, command: Command, title: str, area: str) -> None:
+    notify(
+        connection,
+        event_key=f"{command.name}:{command.command_id}",
+        roles=("admin",),
+        priority="normal",
+        title=title,
+        body=f"It scans in {area}. The audit log says who did it, and from where.",
+    )
 
 
 def _lock_device(connection: Connection, command: Command) -> Row[Any]:

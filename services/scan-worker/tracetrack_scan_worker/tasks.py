@@ -23,6 +23,8 @@ from tracetrack_scan_worker.bills import complete_bill, create_bill, delete_bill
 from tracetrack_scan_worker.deletion import delete_bag
 from tracetrack_scan_worker.detach import detach_sack
 from tracetrack_scan_worker.goods_returns import cancel_return, commit_return, create_return
+from tracetrack_scan_worker.mail import MailRoad
+from tracetrack_scan_worker.notifications import prefer_mail, read_all_notifications, read_notification
 from tracetrack_scan_worker.people import PEOPLE, follow_up_people
 from tracetrack_scan_worker.relink import relink_bag
 from tracetrack_scan_worker.replay import ScanRoad
@@ -66,10 +68,14 @@ class ScanWorkerProcess(WorkerProcess):
             "area.change": change_area,
             "return.commit": commit_return,
             "return.cancel": cancel_return,
+            "notification.read": read_notification,
+            "notification.read_all": read_all_notifications,
+            "notification.prefer": prefer_mail,
         }
         after_commit = follow_up_people(self.database, self.redis)
         plain = CommandExecutor(self.database, queue="commands", handlers=handlers, after_commit=after_commit)
         roads: dict[str, Road] = {"scans": ScanRoad(self.database, self.redis), "commands": CommandRoad(plain)}
+        roads[failed_work.MAIL] = MailRoad()
         replayer = Replayer(self.database, roads)
         return CommandExecutor(
             self.database,

@@ -11,6 +11,7 @@ from tracetrack_common.contracts import Command
 from tracetrack_common.credentials import mirror_owner
 from tracetrack_common.db.session import Database
 from tracetrack_common.errors import ConflictError, ForbiddenError, InvalidInputError, NotFoundError
+from tracetrack_common.notification import notify
 from tracetrack_scan_worker.areas import find_area
 from tracetrack_scan_worker.records import keep_record
 
@@ -189,9 +190,17 @@ def describe_user(user: Row[Any]) -> dict[str, Any]:
 
 
 def replace_password(connection: Connection, command: Command, user_id: int, password_hash: str) -> None:
-    """Put another password in the place of a user's, and end what the old one had opened."""
+    """Put another password in the place of a user's, end what the old one had opened, and tell the user."""
     connection.execute(_SET_PASSWORD, {"user_id": user_id, "password_hash": password_hash})
     end_access(connection, command, user_id)
+    notify(
+        connection,
+        event_key=f"{command.name}:{command.command_id}",
+        recipients=(user_id,),
+        priority="high",
+        title="Your password was changed",
+        body="Whoever was logged in as you is not any more. If it was not you, ask an admin for help at once.",
+    )
 
 
 def end_access(connection: Connection, command: Command, user_id: int) -> None:

@@ -417,6 +417,11 @@ audit_log = Table(
     Column("request_id", Text),
     Column("address", Text),
     Column("hash", LargeBinary, nullable=False),
+    Index(None, "at", "chain", "seq"),
+    Index(None, "actor", "at", "chain", "seq"),
+    Index(None, "action", "at", "chain", "seq"),
+    Index(None, "object", "at", "chain", "seq"),
+    Index(None, "request_id"),
 )
 
 tally = Table(
@@ -486,12 +491,41 @@ mail = Table(
     "mail",
     metadata,
     Column("mail_id", Uuid, primary_key=True),
-    Column("kind", Text, nullable=False),
+    Column("kind", Text, nullable=False, comment="which letter it is"),
     Column("recipient", Text, nullable=False),
-    Column("fields", JSONB, nullable=False),
-    Column("event_key", Text, nullable=False, unique=True),
+    Column("fields", JSONB, nullable=False, comment="what its letter needs; emptied once it left"),
+    Column("event_key", Text, nullable=False, unique=True, comment="what happened, and to whom that is told"),
     Column("created_at", _TIME, nullable=False, server_default=_NOW),
     Column("state", Text, nullable=False, server_default="queued"),
     Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("next_at", _TIME, nullable=False, server_default=_NOW),
     Column("sent_at", _TIME),
+    Column("detail", Text, comment="what the last attempt ended with"),
+    _one_of("state", "queued", "sending", "sent", "failed"),
+    CheckConstraint("(state = 'sent') = (sent_at IS NOT NULL)", name="sent"),
+    Index("mail_due_idx", "next_at", postgresql_where=text("state IN ('queued', 'sending')")),
+)
+
+notification = Table(
+    "notification",
+    metadata,
+    Column("notification_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("user_id", Integer, ForeignKey("app_user.user_id"), nullable=False),
+    Column("event_key", Text, nullable=False, comment="what happened"),
+    Column("priority", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("created_at", _TIME, nullable=False, server_default=_NOW),
+    Column("read_at", _TIME),
+    _one_of("priority", "low", "normal", "high"),
+    UniqueConstraint("user_id", "event_key"),
+    Index("notification_unread_first_idx", "user_id", text("(read_at IS NULL)"), "notification_id"),
+)
+
+notification_preference = Table(
+    "notification_preference",
+    metadata,
+    Column("user_id", Integer, ForeignKey("app_user.user_id"), primary_key=True, autoincrement=False),
+    Column("by_mail", ARRAY(Text), nullable=False, comment="the priorities that also go by mail"),
+    CheckConstraint("by_mail <@ ARRAY['low', 'normal', 'high']", name="by_mail"),
 )

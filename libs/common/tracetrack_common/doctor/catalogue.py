@@ -277,6 +277,13 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     ),
     "audit_batch_unknown": Entry("critical", "There are scans of a batch that the audit log does not know.", _TAMPERED),
     # The processes.
+    "audit_not_protected": Entry(
+        "warning",
+        "The role of the services can change what was recorded: whoever takes over a service can. The chains still"
+        " show it.",
+        "Give the tables an owner of their own (docs/audit.md, Two roles), and set TRACETRACK_MIGRATION_DATABASE_URL"
+        " for `migrate`.",
+    ),
     "worker_silent": Entry(
         "error", "No worker answers that serves this queue: its work is accepted and waits.", _SEE_LOG
     ),

@@ -27,6 +27,7 @@ from tracetrack_common.doctor.orphans import check_orphans
 from tracetrack_common.doctor.partitions import check_partitions
 from tracetrack_common.doctor.people import check_people
 from tracetrack_common.doctor.postgres import check_postgres
+from tracetrack_common.doctor.protection import check_protection
 from tracetrack_common.doctor.redis_server import check_redis
 from tracetrack_common.doctor.report import CheckDone, Report
 from tracetrack_common.doctor.schema import check_schema
@@ -75,6 +76,7 @@ CHECKS: Final[Sequence[Check]] = (
     Check("orphans", check_orphans, (_POSTGRES, _SCHEMA)),
     Check("effects", check_effects, (_POSTGRES, _SCHEMA)),
     Check("audit", check_audit, (_POSTGRES, _SCHEMA)),
+    Check("protection", check_protection, (_POSTGRES, _SCHEMA)),
     Check("workers", check_workers, (_REDIS,)),
 )
 """Every check that needs the servers only, quick ones first."""

@@ -4,9 +4,7 @@ from sqlalchemy import text
 
 from tracetrack_common.doctor.finding import Examined, Finding
 from tracetrack_common.doctor.system import System
-
-_ATTEMPT_ONLY = "id_reused"
-"""An attempt to use an identity twice: the first scan stands, so no accepted work waits."""
+from tracetrack_common.failed_work import ATTEMPT_ONLY
 
 _COUNT_OPEN = text(
     "SELECT queue, reason, count(*) AS pieces, min(first_at) AS oldest FROM failed_work WHERE state = 'open'"
@@ -24,6 +22,6 @@ def check_failed_work(system: System) -> Examined:
                 "failed_work_open", f"{row.queue}: {row.reason}", f"{row.pieces:,} pieces since {row.oldest:%F %T} UTC"
             )
             for row in rows
-            if row.reason != _ATTEMPT_ONLY
+            if row.reason != ATTEMPT_ONLY
         ),
     )

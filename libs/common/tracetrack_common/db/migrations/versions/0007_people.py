@@ -62,17 +62,3 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("server_key_pkey")),
     )
     op.bulk_insert(server_key, [{"name": "totp", "key": secrets.token_bytes(32)}])
-    op.create_table(
-        "mail",
-        sa.Column("mail_id", sa.Uuid(), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("recipient", sa.Text(), nullable=False),
-        sa.Column("fields", postgresql.JSONB(), nullable=False),
-        sa.Column("event_key", sa.Text(), nullable=False),
-        sa.Column("created_at", _TIME, server_default=sa.func.now(), nullable=False),
-        sa.Column("state", sa.Text(), server_default="queued", nullable=False),
-        sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
-        sa.Column("sent_at", _TIME, nullable=True),
-        sa.PrimaryKeyConstraint("mail_id", name=op.f("mail_pkey")),
-        sa.UniqueConstraint("event_key", name=op.f("mail_event_key_key")),
-    )
