@@ -206,7 +206,12 @@ def create_asgi(settings: Settings | None = None) -> ASGIApp:
         },
     )
     observe = app.state.gateway.metrics.observe
-    return RequestFrame(CsvLists(hot_path), max_body_bytes=settings.max_body_bytes, observe=observe)
+    return RequestFrame(
+        CsvLists(hot_path),
+        max_body_bytes=settings.max_body_bytes,
+        observe=observe,
+        uploads={("POST", imports.PATH): settings.import_max_bytes},
+    )
 
 
 def _summons_of(summoner: Summoner, queue: str) -> Callable[[], None]:

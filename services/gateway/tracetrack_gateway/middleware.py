@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -25,12 +25,23 @@ class RequestFrame:
         The largest body.
     observe
         Told method, route, status and seconds of each request.
+    uploads
+        Method and path of what takes larger bodies, with the most bytes of each; it reads them itself, piece by piece,
+        and counts them where their length is not told.
     """
 
-    def __init__(self, app: ASGIApp, *, max_body_bytes: int, observe: Callable[[str, str, int, float], None]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        max_body_bytes: int,
+        observe: Callable[[str, str, int, float], None],
+        uploads: Mapping[tuple[str, str], int] | None = None,
+    ) -> None:
         self._app = app
         self._max_body_bytes = max_body_bytes
         self._observe = observe
+        self._uploads = uploads or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -57,10 +68,12 @@ class RequestFrame:
             await send(message)
 
         length = headers.get(b"content-length")
+        upload_most = self._uploads.get((scope["method"], scope["path"]))
+        most_bytes = self._max_body_bytes if upload_most is None else upload_most
         try:
-            body = receive if length is not None else await self._read(receive)
-            if body is None or (length is not None and int(length) > self._max_body_bytes):
-                await self._refuse(scope, send_named)
+            body = receive if length is not None or upload_most is not None else await self._read(receive)
+            if body is None or (length is not None and int(length) > most_bytes):
+                await self._refuse(scope, send_named, most_bytes)
             else:
                 await self._app(scope, body, send_named)
         finally:
@@ -83,18 +96,16 @@ class RequestFrame:
 
         return receive_again
 
-    @property
-    def _sentence(self) -> str:
-        return f"The body may have at most {self._max_body_bytes} bytes."
-
-    async def _refuse(self, scope: Scope, send: Send) -> None:
+    @staticmethod
+    async def _refuse(scope: Scope, send: Send, most_bytes: int) -> None:
+        sentence = f"The body may have at most {most_bytes} bytes."
         body = orjson.dumps(
             {
                 "type": "https://tracetrack.dev/problems/" + TooLargeError.code,
                 "title": TooLargeError.title,
                 "status": TooLargeError.status,
-                "detail": self._sentence,
-                "errors": [{"field": "body", "detail": self._sentence}],
+                "detail": sentence,
+                "errors": [{"field": "body", "detail": sentence}],
                 "request_id": scope["request_id"],
             }
         )
