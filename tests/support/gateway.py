@@ -21,9 +21,9 @@ from tracetrack_common.celery_app import build_app
 from tracetrack_common.redis_client import connect_worker
 from tracetrack_common.settings import Settings
 from tracetrack_gateway.main import create_asgi
-from tracetrack_scan_worker.tasks import ScanWorkerProcess
+from tracetrack_scan_worker.tasks import ScanWorkerProcess, imports_summoner
 
-_QUEUES = ("scans", "commands")
+_QUEUES = ("scans", "commands", "imports")
 _STOP = "stop-of-a-test"
 _CLIENT_TIMEOUT_S = 30.0
 
@@ -86,8 +86,8 @@ class WorkerThread:
     def __init__(self, settings: Settings, *, queues: Sequence[str] = _QUEUES) -> None:
         self._settings = settings
         self._queues = queues
-        self._process = ScanWorkerProcess(settings, name="tests-worker")
         self._app = build_app(settings, name="tests-worker")
+        self._process = ScanWorkerProcess(settings, name="tests-worker", summon_imports=imports_summoner(self._app))
         self._thread = threading.Thread(target=self._run, name="worker")
 
     def __enter__(self) -> Self:
@@ -108,7 +108,10 @@ class WorkerThread:
         handlers = {"scans": self._process.handle_scans, "commands": self._process.handle_commands}
         with closing(connect_worker(self._settings)) as redis:
             while (queue := _next_summons(redis, self._queues)) != _STOP:
-                self._process.drain(self._app, queue, handlers[queue])
+                if queue == "imports":
+                    self._process.imports.run_next()
+                else:
+                    self._process.drain(self._app, queue, handlers[queue])
 
 
 @dataclass(frozen=True)

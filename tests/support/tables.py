@@ -59,7 +59,9 @@ def make_workbook(sheet: bytes, **others: bytes) -> bytes:
     links = {"s": ("worksheet", "worksheets/sheet1.xml"), **{name: (name, f"{name}.xml") for name in others}}
     return make_archive(
         {
-            "xl/workbook.xml": f'<workbook xmlns:r="{kinds}"><sheets><sheet name="A" r:id="s"/></sheets></workbook>'.encode(),
+            "xl/workbook.xml": (
+                f'<workbook xmlns:r="{kinds}"><sheets><sheet name="A" r:id="s"/></sheets></workbook>'.encode()
+            ),
             "xl/_rels/workbook.xml.rels": "".join(
                 [
                     "<Relationships>",

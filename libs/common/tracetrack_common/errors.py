@@ -96,6 +96,14 @@ class NotFoundError(TraceTrackError):
     title = "Not found"
 
 
+class GoneError(TraceTrackError):
+    """It was there, and is not kept for ever."""
+
+    code = "gone"
+    status = 410
+    title = "Not kept any more"
+
+
 class ConflictError(TraceTrackError):
     """The thing is not in a state that allows this."""
 

@@ -86,6 +86,24 @@ class Settings(BaseSettings):
     eod_delay_minutes: int = Field(default=15, ge=0, description="minutes after the day's end the nightly run comes")
     eod_tick_s: float = Field(default=60.0, gt=0, le=300, description="how often it is looked whether one is due")
 
+    files_dir: Path | None = Field(
+        default=None, description="files that jobs make and take, shared by gateways and workers; `files` of state_dir"
+    )
+    import_max_bytes: int = Field(default=128 * 1024 * 1024, ge=1024, description="largest file that is imported")
+    files_keep_hours: float = Field(default=72, gt=0, description="how long a job's file is kept")
+    jobs_at_once: int = Field(
+        default=1,
+        ge=1,
+        description="jobs of a queue that run at once, on all workers together; below their pools' size",
+    )
+    job_lease_s: float = Field(default=15.0, ge=3, description="a running job untouched for so long is begun again")
+    job_tick_s: float = Field(default=10.0, gt=0, le=300, description="how often it is looked whether a job waits")
+
+    @property
+    def files(self) -> Path:
+        """The folder of the files that jobs make and take."""
+        return self.files_dir or self.state_dir / "files"
+
     @model_validator(mode="after")
     def _check_addresses(self) -> Self:
         for name, form, url in (

@@ -39,6 +39,7 @@ class Action(Enum):
     DELETE_BILLS = auto()
     READ_AUDIT = auto()
     USE_NOTIFICATIONS = auto()
+    MAKE_IMPORTS = auto()
 
 
 NOBODY = "nobody"
@@ -81,6 +82,7 @@ PERMISSIONS: Mapping[Action, frozenset[str]] = {
     Action.DELETE_BILLS: frozenset({"admin"}),
     Action.READ_AUDIT: frozenset({"admin"}),
     Action.USE_NOTIFICATIONS: frozenset({"dispatcher", "biller", "operator", "admin"}),
+    Action.MAKE_IMPORTS: _BILLERS,
 }
 
 

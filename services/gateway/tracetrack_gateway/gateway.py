@@ -21,6 +21,7 @@ from tracetrack_gateway.failed_work import FailedWorkReader
 from tracetrack_gateway.goods_returns import ReturnReader
 from tracetrack_gateway.hashing import Hashing
 from tracetrack_gateway.history import BagHistory
+from tracetrack_gateway.jobs import JobReader
 from tracetrack_gateway.login import Login
 from tracetrack_gateway.metrics import Metrics
 from tracetrack_gateway.notifications import NotificationReader
@@ -32,6 +33,7 @@ from tracetrack_gateway.scan_search import ScanSearch
 from tracetrack_gateway.snapshots import Snapshots
 from tracetrack_gateway.submit import ScanSubmitter
 from tracetrack_gateway.summons import Summoner
+from tracetrack_gateway.uploads import Uploads
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,8 @@ class Gateway:
     redis, database, snapshots
         Redis; Postgres, read-only; the reads of it.
     authenticator, submitter, commander, login, accounts, people, devices, reader, deliveries, failed_work, bag_types,
-    areas, bills, goods_returns, operations, bags, scans, histories, audit, notifications
+    areas, bills, goods_returns, operations, bags, scans, histories, audit, notifications, jobs,
+    uploads
         The use cases.
     hashing
         Hashes passwords beside the event loop.
@@ -84,3 +87,5 @@ class Gateway:
     bags: BagSearch
     scans: ScanSearch
     histories: BagHistory
+    jobs: JobReader
+    uploads: Uploads

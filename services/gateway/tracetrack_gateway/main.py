@@ -41,6 +41,7 @@ from tracetrack_gateway.handlers import (
     eod,
     failed_work,
     goods_returns,
+    imports,
     moves,
     notifications,
     operations,
@@ -53,6 +54,7 @@ from tracetrack_gateway.handlers import (
 from tracetrack_gateway.hashing import Hashing
 from tracetrack_gateway.history import BagHistory
 from tracetrack_gateway.hot_path import HotPath
+from tracetrack_gateway.jobs import JobReader
 from tracetrack_gateway.login import Login
 from tracetrack_gateway.login_guard import LoginGuard
 from tracetrack_gateway.metrics import Metrics
@@ -67,6 +69,7 @@ from tracetrack_gateway.scan_search import ScanSearch
 from tracetrack_gateway.snapshots import Snapshots
 from tracetrack_gateway.submit import ScanSubmitter
 from tracetrack_gateway.summons import Summoner
+from tracetrack_gateway.uploads import Uploads
 
 _DESCRIPTION = """TraceTrack tracks sacks of goods through warehouses. Devices submit scans; each is accepted durably,
 applied exactly once, and answered with an outcome whose `feedback` is `ok`, `already` or `stop`."""
@@ -122,6 +125,8 @@ def build_gateway(settings: Settings) -> Gateway:
         bags=BagSearch(snapshots),
         scans=ScanSearch(snapshots),
         histories=BagHistory(snapshots),
+        jobs=JobReader(snapshots, redis, settings.files),
+        uploads=Uploads(settings.files, most_bytes=settings.import_max_bytes),
     )
 
 
@@ -183,6 +188,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         areas,
         audit,
         notifications,
+        imports,
     ):
         app.include_router(module.router)
     return app

@@ -159,6 +159,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         404: "Not there, or not in the caller's area",
         406: "Neither JSON nor CSV is accepted",
         409: "Not possible in this state",
+        410: "It is not kept any more",
         412: "It was changed since `If-Match` was true",
         413: "The body is too large",
         415: "The content type is not supported",

@@ -71,7 +71,9 @@ class Uploads:
         except TimeoutError as error:
             raise InvalidInputError(f"The upload took more than {_MOST_S:.0f} s.") from error
         except OSError as error:
-            raise UnavailableError(f"The file cannot be kept: {error.strerror}.", retry_after_s=_RETRY_AFTER_S) from error
+            raise UnavailableError(
+                f"The file cannot be kept: {error.strerror}.", retry_after_s=_RETRY_AFTER_S
+            ) from error
         finally:
             self._under_way -= 1
             part.unlink(missing_ok=True)

@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from functools import cached_property
 
 from celery import Celery
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
 from tracetrack_common import failed_work
 from tracetrack_common.commands import CommandExecutor, Handler
@@ -12,8 +14,11 @@ from tracetrack_common.credentials import mirror_all
 from tracetrack_common.db.partitions import ensure_partitions
 from tracetrack_common.delivery import mirror_every_device
 from tracetrack_common.drain import Handled
+from tracetrack_common.job_runner import JOB_MOST_S, JobRunner
 from tracetrack_common.ledger import Entry, Ledger
+from tracetrack_common.log import get_logger
 from tracetrack_common.replay import CommandRoad, Replayer, Road, give_up
+from tracetrack_common.settings import Settings
 from tracetrack_common.worker import WorkerProcess
 from tracetrack_scan_worker.apply import Applier
 from tracetrack_scan_worker.areas import change_area, create_area
@@ -23,6 +28,9 @@ from tracetrack_scan_worker.bills import complete_bill, create_bill, delete_bill
 from tracetrack_scan_worker.deletion import delete_bag
 from tracetrack_scan_worker.detach import detach_sack
 from tracetrack_scan_worker.goods_returns import cancel_return, commit_return, create_return
+from tracetrack_scan_worker.imports.applying import StepApplier
+from tracetrack_scan_worker.imports.orders import IMPORT_KINDS, IMPORTS, IMPORTS_QUEUE
+from tracetrack_scan_worker.imports.run import Importer
 from tracetrack_scan_worker.mail import MailRoad
 from tracetrack_scan_worker.notifications import prefer_mail, read_all_notifications, read_notification
 from tracetrack_scan_worker.people import PEOPLE, follow_up_people
@@ -32,12 +40,36 @@ from tracetrack_scan_worker.scans import ScanHandler
 from tracetrack_scan_worker.sessions import look_after_sessions
 from tracetrack_scan_worker.undo import undo_in_bag, undo_scan
 
+log = get_logger(__name__)
+
+IMPORTS_TASK = "imports.run"
 MIRROR_TASK = "commands.mirror_credentials"
 DELIVERY_MIRROR_TASK = "commands.mirror_delivery"
 
 
 class ScanWorkerProcess(WorkerProcess):
-    """What a pool process of this service holds: made at first use, so after the fork."""
+    """What a pool process of this service holds: made at first use, so after the fork.
+
+    Parameters
+    ----------
+    settings, name
+        As `WorkerProcess` has them.
+    summon_imports
+        Has an import worker look for an import; beat does so anyway.
+    """
+
+    def __init__(self, settings: Settings, *, name: str, summon_imports: Callable[[], None] = lambda: None) -> None:
+        super().__init__(settings, name=name)
+        self._summon_imports = summon_imports
+
+    @cached_property
+    def imports(self) -> JobRunner:
+        """What runs imports."""
+        applier = Applier(self.database)
+        bills = CommandExecutor(self.database, queue=IMPORTS_QUEUE, handlers={"bill.create": create_bill})
+        importer = Importer(self.database, applier, StepApplier(applier, bills))
+        works = dict.fromkeys(IMPORT_KINDS, importer)
+        return JobRunner(self.database, self.settings, queue=IMPORTS_QUEUE, works=works)
 
     @cached_property
     def handle_scans(self) -> Callable[[Sequence[Entry]], Handled]:
@@ -71,8 +103,13 @@ class ScanWorkerProcess(WorkerProcess):
             "notification.read": read_notification,
             "notification.read_all": read_all_notifications,
             "notification.prefer": prefer_mail,
+            "import.create": IMPORTS.create,
+            "import.cancel": IMPORTS.cancel,
         }
-        after_commit = follow_up_people(self.database, self.redis)
+        after_commit = {
+            **follow_up_people(self.database, self.redis),
+            "import.create": lambda *_: self._summon_imports(),
+        }
         plain = CommandExecutor(self.database, queue="commands", handlers=handlers, after_commit=after_commit)
         roads: dict[str, Road] = {"scans": ScanRoad(self.database, self.redis), "commands": CommandRoad(plain)}
         roads[failed_work.MAIL] = MailRoad()
@@ -84,6 +121,18 @@ class ScanWorkerProcess(WorkerProcess):
             after_commit={**after_commit, failed_work.REPLAY: replayer.follow_up},
             given_up={failed_work.REPLAY: give_up},
         ).handle
+
+
+def imports_summoner(app: Celery) -> Callable[[], None]:
+    """Give what has an import worker look for an import; a message that cannot be sent, beat's next makes up for."""
+
+    def summon() -> None:
+        try:
+            app.send_task(IMPORTS_TASK, queue=IMPORTS_QUEUE, ignore_result=True, retry=False)
+        except (OperationalError, RedisError, OSError) as error:
+            log.warning("summons_not_sent", queue=IMPORTS_QUEUE, reason=str(error))
+
+    return summon
 
 
 def register_tasks(app: Celery, process: ScanWorkerProcess) -> None:
@@ -104,6 +153,11 @@ def register_tasks(app: Celery, process: ScanWorkerProcess) -> None:
     @app.task(name="commands.drain", queue="commands")
     def drain_commands() -> None:
         process.drain(app, "commands", process.handle_commands)
+
+    @app.task(name=IMPORTS_TASK, queue=IMPORTS_QUEUE, time_limit=JOB_MOST_S)
+    def run_imports() -> None:
+        while process.imports.run_next():
+            pass
 
     @app.task(name=MIRROR_TASK, queue="commands")
     def mirror_credentials() -> None:

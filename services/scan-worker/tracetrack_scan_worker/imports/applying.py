@@ -37,8 +37,8 @@ class StepApplier:
             scans = [wanted.scan_of(step) for step in scan_steps]
             origins = {scan.scan_id: wanted.origin for scan in scans}
             results = self._applier.apply_in(connection, scans, origins).results
-            for step, scan, result in zip(scan_steps, scans, results, strict=True):
-                answers[step.number] = answer_scan(step, scan, result)
+            for scan_step, scan, result in zip(scan_steps, scans, results, strict=True):
+                answers[scan_step.number] = answer_scan(scan_step, scan, result)
         for step in steps:
             if isinstance(step, BillStep):
                 status, outcome = self._bills.execute_in(connection, wanted.command_of(step))

@@ -67,9 +67,11 @@ def _plan(table: Table, grammar: _Grammar) -> Iterator[Step]:
     is_lost = False
     for row in table.rows:
         cells = Cells(row, table.columns)
+        code: str | Said = ""
         try:
             closes = grammar.closes(row, cells)
-            code = "" if closes else _read_member(cells)
+            if not closes:
+                code = _read_member(cells)
         except RowError as error:
             closes, code = False, error.at(row.number)
         if waiting and not closes and _starts_again(cells):
@@ -84,14 +86,25 @@ def _plan(table: Table, grammar: _Grammar) -> Iterator[Step]:
             waiting.append((row.number, code))
             continue
         try:
-            if is_lost:
-                raise RowError("too_many", f"More than {ROWS_MOST} rows came before this one; none was taken.")
+            _refuse_lost(is_lost=is_lost)
             steps = list(grammar.close(row, cells, waiting))
         except RowError as error:
             steps = [*_refuse_all(waiting, error.outcome, error.sentence), error.at(row.number)]
         yield from steps
         waiting, is_lost = [], False
     yield from _refuse_all(waiting, "unclosed", f"{grammar.unclosed} before the file ends.")
+
+
+def _refuse_lost(*, is_lost: bool) -> None:
+    """Close nothing where rows of the same batch were refused already.
+
+    Raises
+    ------
+    RowError
+        They were.
+    """
+    if is_lost:
+        raise RowError("too_many", f"More than {ROWS_MOST} rows came before this one; none was taken.")
 
 
 def _read_member(cells: Cells) -> str:

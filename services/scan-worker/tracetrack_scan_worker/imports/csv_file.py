@@ -31,7 +31,7 @@ def read_rows(path: Path) -> Iterator[Row]:
         reader = csv.reader(_lines(file), delimiter=separator)
         number = 0
         try:
-            for number, cells in enumerate(reader, start=1):  # noqa: B007 - told when a later row cannot be read
+            for number, cells in enumerate(reader, start=1):
                 kept = tuple(cell[:TEXT_MOST_CHARS] for cell in cells[:CELLS_MOST])
                 yield Row(number, kept, _notes_on(kept))
         except csv.Error as error:

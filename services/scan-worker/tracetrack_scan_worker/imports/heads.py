@@ -60,8 +60,9 @@ def bill_no_of(row: Row) -> tuple[int, str] | None:
 
     Examples
     --------
-    >>> bill_no_of(Row(3, ("Bill No", "b-1"))), bill_no_of(Row(3, ("", "Bill No: b-1"))), bill_no_of(Row(3, ("1", "SB12345")))
-    ((1, 'b-1'), (1, 'b-1'), None)
+    >>> bill_no_of(Row(3, ("Bill No", "b-1"))), bill_no_of(Row(3, ("", "Bill No: b-1")))
+    ((1, 'b-1'), (1, 'b-1'))
+    >>> bill_no_of(Row(3, ("1", "SB12345")))
     """
     for column, cell in enumerate(row.cells):
         found = _BILL_CELL.fullmatch(cell)
@@ -96,7 +97,7 @@ def read_table(rows: Iterable[Row], kind: ImportKind | None) -> Table:
         fitting = [each for each in wanted if REQUIRED[each] <= columns.keys()]
         if not fitting:
             continue
-        filled = (row for row in below if not row.is_blank)
+        filled: Iterator[Row] = (row for row in below if not row.is_blank)
         if kind is None and fitting[0] is ImportKind.CHILD_TO_PARENT:
             first = list(islice(filled, _ROWS_LOOKED_AT))
             filled = chain(first, filled)

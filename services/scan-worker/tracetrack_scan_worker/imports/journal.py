@@ -73,7 +73,12 @@ def encode_answers(steps: Sequence[Step], answers: Sequence[Said]) -> bytes:
 
 def write_workbook(lines: Iterable[Sequence[Any]], path: Path) -> None:
     """Make the result workbook, in constant memory."""
-    options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "tmpdir": str(path.parent)}
+    options = {
+        "constant_memory": True,
+        "strings_to_formulas": False,
+        "strings_to_urls": False,
+        "tmpdir": str(path.parent),
+    }
     with xlsxwriter.Workbook(str(path), options) as book:
         head = book.add_format({"bold": True, "bottom": 1})
         row = SHEET_ROWS_MOST

@@ -22,6 +22,7 @@ from tracetrack_scan_worker.areas import find_area
 from tracetrack_scan_worker.imports.applying import StepApplier
 from tracetrack_scan_worker.imports.heads import read_table
 from tracetrack_scan_worker.imports.journal import Journal, encode_answers, write_workbook
+from tracetrack_scan_worker.imports.orders import ANY_KIND
 from tracetrack_scan_worker.imports.planning import plan
 from tracetrack_scan_worker.imports.reading import read_rows
 from tracetrack_scan_worker.imports.rehearsal import Rehearsal
@@ -132,7 +133,7 @@ class Importer:
         import_id = str(job.job_id)
         return Wanted(
             import_id=import_id,
-            kind=None if job.kind == "auto" else ImportKind(job.kind),
+            kind=None if job.kind == ANY_KIND else ImportKind(job.kind),
             place=place,
             dry_run=job.arguments["dry_run"],
             sha256=job.arguments["sha256"],

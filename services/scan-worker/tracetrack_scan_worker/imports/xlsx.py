@@ -8,6 +8,7 @@ sheet, the values of its first columns, its shared texts, and which number forma
 import posixpath
 import re
 import zipfile
+import zlib
 from array import array
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -25,6 +26,9 @@ _TOKEN_MOST_BYTES = 1024 * 1024
 """How far the parser may be behind what it was fed: an attribute or comment that goes on for ever is kept whole."""
 _LINKS_MOST = 1_000
 _CHUNK_BYTES = 64 * 1024
+_DIGITS_MOST = 9
+_EXACT_BELOW = 1e15
+"""A larger number has lost digits on its way through the sheet."""
 _EPOCH = datetime(1899, 12, 30, tzinfo=UTC)
 _DAYS_MOST = 2_958_465
 """31 December 9999, the last day that a sheet knows."""
@@ -64,7 +68,7 @@ def read_rows(path: Path) -> Iterator[Row]:
                     pass
             reader = _SheetReader(texts, styles.dates)
             yield from _parse(archive, sheet, reader)
-    except (zipfile.BadZipFile, zipfile.zlib.error, EOFError, KeyError, NotImplementedError) as error:  # type: ignore[attr-defined] # zipfile has no name of its own for what its inflater raises
+    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError) as error:
         raise InvalidInputError(_BROKEN.format("an entry cannot be read")) from error
     except expat.ExpatError as error:
         raise InvalidInputError(_BROKEN.format("it is not well-formed XML")) from error
@@ -112,12 +116,12 @@ def _parse(archive: zipfile.ZipFile, path: str, part: _Part) -> Iterator[Row]:
     fed = 0
     with archive.open(path) as file:
         while chunk := file.read(_CHUNK_BYTES):
-            parser.Parse(chunk, False)
+            parser.Parse(chunk)
             fed += len(chunk)
             if fed - parser.CurrentByteIndex > _TOKEN_MOST_BYTES:
                 raise InvalidInputError(_BROKEN.format("a piece of it has no end"))
             yield from part.take()
-        parser.Parse(b"", True)
+        parser.Parse(b"", True)  # noqa: FBT003 - the parser names no arguments
     yield from part.take()
 
 
@@ -331,7 +335,7 @@ def _column_of(reference: str | None, next_column: int) -> int:
 
 
 def _to_int(text: str | None) -> int:
-    if text is None or not text.isascii() or not text.isdigit() or len(text) > 9:
+    if text is None or not text.isascii() or not text.isdigit() or len(text) > _DIGITS_MOST:
         raise InvalidInputError(_BROKEN.format("a number in it is none"))
     return int(text)
 
@@ -342,7 +346,7 @@ def _plain_number(value: str) -> str:
         number = float(value)
     except ValueError:
         return value
-    return str(int(number)) if number.is_integer() and abs(number) < 1e15 else value
+    return str(int(number)) if number.is_integer() and abs(number) < _EXACT_BELOW else value
 
 
 def _date_of(value: str) -> str:

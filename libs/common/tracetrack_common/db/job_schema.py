@@ -1,0 +1,88 @@
+"""The tables of background work: jobs, and the schedules that ask for reports (docs/reports.md)."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
+
+from tracetrack_common.db.schema import metadata
+
+_TIME = TIMESTAMP(timezone=True)
+
+report_schedule = Table(
+    "report_schedule",
+    metadata,
+    Column("schedule_id", Uuid, primary_key=True, comment="the command that made it"),
+    Column("name", Text, nullable=False),
+    Column("report", JSONB, nullable=False, comment="what is asked for at each due time"),
+    Column("rhythm", Text, nullable=False),
+    Column("at_minute", SmallInteger, nullable=False, comment="of the local day"),
+    Column("on_day", SmallInteger, comment="1 to 7 from Monday, or of the month, by rhythm"),
+    Column("zone", Text, nullable=False),
+    Column("recipients", ARRAY(Integer), nullable=False, comment="users who are told by mail and may read it"),
+    Column("owner_id", Integer, ForeignKey("app_user.user_id"), nullable=False),
+    Column("enabled", Boolean, nullable=False, server_default=text("true")),
+    Column("next_at", _TIME, nullable=False),
+    Column("created_at", _TIME, nullable=False, server_default=func.now()),
+    CheckConstraint("rhythm IN ('daily', 'weekly', 'monthly')", name="rhythm"),
+    CheckConstraint("at_minute BETWEEN 0 AND 1439", name="at_minute"),
+    CheckConstraint("(rhythm = 'daily') = (on_day IS NULL)", name="on_day"),
+    Index("report_schedule_due_idx", "next_at", postgresql_where=text("enabled")),
+)
+
+job = Table(
+    "job",
+    metadata,
+    Column("job_id", Uuid, primary_key=True, comment="the command that asked for it"),
+    Column("queue", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("arguments", JSONB, nullable=False),
+    Column("actor", Text, nullable=False, comment="whose it is: user:3"),
+    Column("readers", ARRAY(Integer), nullable=False, server_default="{}", comment="users who may see it besides"),
+    Column("area_id", SmallInteger, ForeignKey("area.area_id"), comment="the area its owner is bound to"),
+    Column(
+        "schedule_id",
+        Uuid,
+        ForeignKey("report_schedule.schedule_id", ondelete="SET NULL"),
+        comment="what asked for it, when it was not a person",
+    ),
+    Column("due_at", _TIME, comment="of the schedule"),
+    Column("state", Text, nullable=False, server_default="queued"),
+    Column("created_at", _TIME, nullable=False, server_default=func.now()),
+    Column("started_at", _TIME),
+    Column("updated_at", _TIME),
+    Column("finished_at", _TIME),
+    Column("done", BigInteger, nullable=False, server_default="0"),
+    Column("total", BigInteger, comment="when it is known"),
+    Column("errors", BigInteger, nullable=False, server_default="0"),
+    Column("checkpoint", JSONB, comment="where it goes on when its worker dies; NULL: it begins anew"),
+    Column("attempts", Integer, nullable=False, server_default="0", comment="grows with every claim: the fence"),
+    Column("leased_until", _TIME, comment="after it, another worker may claim it"),
+    Column("cancel_requested_at", _TIME),
+    Column("detail", Text, comment="why it failed"),
+    Column("result", JSONB, comment="what it made, in figures"),
+    Column("file_name", Text, comment="as it is offered; on disk it is the job's id and attempt"),
+    Column("file_size", BigInteger),
+    Column("file_sha256", LargeBinary),
+    Column("expires_at", _TIME, comment="when the file goes"),
+    CheckConstraint("state IN ('queued', 'running', 'done', 'failed', 'cancelled')", name="state"),
+    CheckConstraint("(state IN ('queued', 'running')) = (finished_at IS NULL)", name="finished"),
+    CheckConstraint("state <> 'running' OR leased_until IS NOT NULL", name="leased"),
+    CheckConstraint("(file_name IS NULL) = (expires_at IS NULL)", name="file"),
+    UniqueConstraint("schedule_id", "due_at"),
+    Index("job_open_idx", "queue", "job_id", postgresql_where=text("state IN ('queued', 'running')")),
+)
