@@ -10,8 +10,8 @@ import pytest
 from tests.support.gateway import Api, problem_of
 from tests.support.scans import INDORE
 from tests.support.system import scan_of
+from tracetrack_common.csv_lines import csv_lines
 from tracetrack_gateway.bags import BagRow
-from tracetrack_gateway.csv_lists import csv_lines
 from tracetrack_gateway.scan_search import ScanRow
 
 _numbers = itertools.count(51_000)

@@ -36,11 +36,14 @@ def gateway_spec(settings: Settings) -> ChildSpec:
 
 
 def worker_specs(settings: Settings) -> list[ChildSpec]:
-    """Give the workers; scans and commands have pools of their own, so that no person waits behind bulk scans."""
+    """Give the workers; scans and commands have pools of their own, so that no person waits behind bulk scans.
+
+    Of the reports' two, one runs a job of minutes at most (`jobs_at_once`), the other what cannot wait.
+    """
     plans = (
         ("scan-worker", _SCAN_APP, "scans", 2),
         ("command-worker", _SCAN_APP, "commands", 2),
-        ("report-worker", _REPORT_APP, "reports,mail", 1),
+        ("report-worker", _REPORT_APP, "reports,mail", 2),
     )
     return [
         _spec(

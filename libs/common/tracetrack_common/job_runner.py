@@ -1,8 +1,8 @@
 """Running background jobs: claimed in Postgres, under a lease, for as long as they take.
 
-No ledger entry and no transaction is held meanwhile. A thread beside the work renews the lease, writes the progress and
-hears of a wish to stop, once a second in a short transaction of its own. Each claim raises the job's `attempts`; whoever
-holds an older number can no longer write to the job: that is the fence.
+No ledger entry and no transaction is held meanwhile. A thread beside the work renews the lease, writes the progress
+and hears of a wish to stop, once a second in a short transaction of its own. Each claim raises the job's `attempts`;
+whoever holds an older number can no longer write to the job: that is the fence.
 """
 
 import threading
@@ -32,7 +32,12 @@ MOST_ATTEMPTS = 5
 BEAT_S = 1.0
 JOB_MOST_S = 6 * 3600
 """The time limit of the task that runs a job; a summons that Redis hands out again meanwhile finds nothing to claim."""
-_STATEMENT_MOST = "30min"
+_FOR_LONG_READS = text(
+    "SELECT set_config(name, value, true) FROM (VALUES ('statement_timeout', '30min'),"
+    " ('idle_in_transaction_session_timeout', '5min'), ('work_mem', '64MB'), ('cursor_tuple_fraction', '1'))"
+    " AS settings (name, value)"
+)
+"""Few run at once. A cursor is read to its end, which the planner does not expect by itself."""
 _DEFECT = "This could not be done, for a reason that is not yours; the log has it under the job's id."
 
 _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtext('job'), hashtext(:queue))")
@@ -66,10 +71,6 @@ _END = text("""
         done = :done, total = :total, errors = :errors, detail = :detail, result = CAST(:result AS jsonb),
         file_name = :file_name, file_size = :file_size, file_sha256 = :file_sha256,
         expires_at = CASE WHEN :file_name IS NOT NULL THEN clock_timestamp() + :keep END
-    WHERE job_id = :job_id AND attempts = :attempt AND state = 'running'
-""")
-_GIVE_BACK = text("""
-    UPDATE job SET leased_until = clock_timestamp(), updated_at = clock_timestamp()
     WHERE job_id = :job_id AND attempts = :attempt AND state = 'running'
 """)
 
@@ -179,8 +180,7 @@ class RunningJob:
         """Read in one snapshot, with statements that may take long; a wish to stop interrupts them."""
         with self.database.snapshot() as connection:
             driver: Any = connection.connection.driver_connection
-            connection.execute(text(f"SET LOCAL statement_timeout = '{_STATEMENT_MOST}'"))
-            connection.execute(text(f"SET LOCAL idle_in_transaction_session_timeout = '{_STATEMENT_MOST}'"))
+            connection.execute(_FOR_LONG_READS)
             self._interrupt = driver.cancel
             try:
                 yield connection
@@ -230,11 +230,6 @@ class RunningJob:
         if not ended or file is None:
             self.path.unlink(missing_ok=True)
         return ended
-
-    def give_back(self) -> None:
-        """Leave it to whoever comes next."""
-        with self.database.transaction() as connection:
-            connection.execute(_GIVE_BACK, self._values())
 
     def _values(self) -> dict[str, Any]:
         return {
@@ -340,7 +335,7 @@ class JobRunner:
                     return "lost"
                 if self._after is not None:
                     self._after(job)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever it ends with is written down with the job
                 return _settle(job, error)
         return "done"
 
@@ -363,11 +358,10 @@ def _settle(job: RunningJob, error: Exception) -> str:
         job.end("failed", detail=error.detail)
         return "failed"
     if is_transient(error):
-        log.warning("job_given_back", job_id=str(job.job_id), reason=str(error).splitlines()[0])
-        with suppress(SQLAlchemyError):  # when Postgres is away, its lease runs out by itself
-            job.give_back()
-        return "given back"
-    log.exception("job_failed", job_id=str(job.job_id), kind=job.kind)
+        # Its lease runs out, and it is begun again: by then what was away may be back.
+        log.warning("job_broken_off", job_id=str(job.job_id), reason=str(error).splitlines()[0])
+        return "broken off"
+    log.error("job_failed", job_id=str(job.job_id), kind=job.kind, exc_info=error)
     job.end("failed", detail=_DEFECT)
     return "failed"
 

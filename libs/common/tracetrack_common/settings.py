@@ -94,7 +94,7 @@ class Settings(BaseSettings):
     jobs_at_once: int = Field(
         default=1,
         ge=1,
-        description="jobs of a queue that run at once, on all workers together; below their pools' size",
+        description="jobs of a queue running at once, on all workers together; fewer than their pools",
     )
     job_lease_s: float = Field(default=15.0, ge=3, description="a running job untouched for so long is begun again")
     job_tick_s: float = Field(default=10.0, gt=0, le=300, description="how often it is looked whether a job waits")

@@ -84,12 +84,20 @@ class WorkerProcess:
         return drainer.drain()
 
 
-def summoner(app: Celery, queue: str) -> Callable[[], None]:
-    """Give what sends a summons for a queue's ledger; one that cannot be sent is made up for by the sweeper's next."""
+def summoner(app: Celery, queue: str, *, task: str | None = None) -> Callable[[], None]:
+    """Give what sends a summons for a queue's ledger; one that cannot be sent is made up for by the sweeper's next.
+
+    Parameters
+    ----------
+    app, queue
+        Sends it, on this queue.
+    task
+        What is summoned, where it is not the drain of the ledger.
+    """
 
     def summon() -> None:
         try:
-            app.send_task(DRAIN_TASKS[queue], queue=queue, ignore_result=True, retry=False)
+            app.send_task(task or DRAIN_TASKS[queue], queue=queue, ignore_result=True, retry=False)
         except (OperationalError, RedisError, OSError) as error:
             log.warning("summons_not_sent", queue=queue, reason=str(error))
 

@@ -5,12 +5,10 @@ like any other request; at no time is more than a page in memory.
 """
 
 import asyncio
-import csv
-import io
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, get_args
+from collections.abc import Mapping, Sequence
+from typing import get_args
 from urllib.parse import parse_qsl, urlencode
 
 import orjson
@@ -18,6 +16,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tracetrack_common.csv_lines import csv_lines
 from tracetrack_common.errors import NotAcceptableError
 from tracetrack_common.log import get_logger
 from tracetrack_gateway.models import Page
@@ -32,7 +31,6 @@ MOST_S = 600.0
 _PAGE_ROWS = "200"
 _FILENAME = re.compile(r"[^A-Za-z0-9_.-]")
 _OK = 200
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 class CsvLists:
@@ -147,29 +145,6 @@ def preferred_type(scope: Scope) -> str | None:
     if not json and not text:
         return None
     return CSV if text > json else JSON
-
-
-def csv_lines(rows: Iterable[Sequence[Any]]) -> bytes:
-    r"""Write rows as CSV (RFC 4180), with nothing in them that a spreadsheet takes for a formula.
-
-    Examples
-    --------
-    >>> csv_lines([["=1+1", -22, None, ["a", "b"]]])
-    b"'=1+1,-22,,a b\r\n"
-    """
-    text = io.StringIO()
-    csv.writer(text).writerows([_cell_of(value) for value in row] for row in rows)
-    return text.getvalue().encode()
-
-
-def _cell_of(value: Any) -> Any:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, list) and all(isinstance(each, str) for each in value):
-        value = " ".join(value)
-    elif isinstance(value, list | dict):
-        value = orjson.dumps(value).decode()
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
 
 
 def _range_of(text: str) -> tuple[str, float]:

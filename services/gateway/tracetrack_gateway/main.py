@@ -47,6 +47,7 @@ from tracetrack_gateway.handlers import (
     operations,
     own_account,
     password_resets,
+    reports,
     scans,
     sessions,
     users,
@@ -188,6 +189,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         areas,
         audit,
         notifications,
+        reports,
         imports,
     ):
         app.include_router(module.router)

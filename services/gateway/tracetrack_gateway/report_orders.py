@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tracetrack_common.credentials import Principal
 from tracetrack_common.domain.codes import normalise
@@ -51,13 +51,13 @@ class ReportIn(BaseModel):
     )
 
     kind: ReportKind
-    format: Literal["pdf", "xlsx", "csv", "json"] = Field(description="of `export`: csv or xlsx")
+    format: Literal["xlsx", "csv", "json"] = Field(description="of `export`: csv or xlsx")
     area: AreaCode | None = Field(default=None, description="of a report; every area when left out")
     period: Period | None = Field(default=None, description="days that are over, on the area's calendar")
     date_from: IsoDate | None = Field(default=None, description="the first day, instead of a period")
     date_to: IsoDate | None = Field(default=None, description="the last day")
     list: ExportedList | None = Field(default=None, description="what is exported")
-    filters: dict[str, JsonValue] = Field(default={}, description="of the list, as its route takes them")
+    filters: dict[str, str | int | bool] = Field(default={}, description="of the list, as its route takes them")
 
     @model_validator(mode="after")
     def _check_parts(self) -> Self:

@@ -9,7 +9,14 @@ from tracetrack_common.celery_app import build_app
 from tracetrack_common.settings import Settings
 from tracetrack_common.worker import install_worker_signals
 from tracetrack_report_worker.clockwork import ForgetfulScheduler, steady_clock
-from tracetrack_report_worker.tasks import MAIL_TASK, TICK_TASK, ReportWorkerProcess, register_tasks
+from tracetrack_report_worker.tasks import (
+    FILES_TASK,
+    JOBS_TASK,
+    MAIL_TASK,
+    TICK_TASK,
+    ReportWorkerProcess,
+    register_tasks,
+)
 
 _MINUTE_S = 60.0
 _HOUR_S = 3600.0
@@ -22,6 +29,16 @@ app.conf.beat_schedule = {
     "make-due-summaries": {
         "task": TICK_TASK,
         "schedule": schedule(_settings.eod_tick_s, nowfun=_clock),
+        "options": {"queue": "reports"},
+    },
+    "run-waiting-jobs": {
+        "task": JOBS_TASK,
+        "schedule": schedule(_settings.job_tick_s, nowfun=_clock),
+        "options": {"queue": "reports"},
+    },
+    "remove-old-files": {
+        "task": FILES_TASK,
+        "schedule": schedule(_HOUR_S, nowfun=_clock),
         "options": {"queue": "reports"},
     },
     "send-due-mail": {

@@ -1,6 +1,6 @@
 """The tasks of the report-worker: draining its ledger, and the tick that makes what is due."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import Any
@@ -9,36 +9,64 @@ from celery import Celery
 from sqlalchemy import text
 
 from tracetrack_common import failed_work
-from tracetrack_common.commands import CommandExecutor, Job
+from tracetrack_common.commands import CommandExecutor, Handler, Job
 from tracetrack_common.contracts import Command
 from tracetrack_common.drain import Handled
+from tracetrack_common.job_files import remove_old
+from tracetrack_common.job_runner import JOB_MOST_S, JobRunner, Work
+from tracetrack_common.jobs import JobDesk
 from tracetrack_common.ledger import Entry
 from tracetrack_common.replay import JobReplayer, give_up
-from tracetrack_common.worker import WorkerProcess
+from tracetrack_common.worker import WorkerProcess, summoner
 from tracetrack_report_worker import schedule, summary
 from tracetrack_report_worker.content import ALL_AREAS
+from tracetrack_report_worker.exports import export
 from tracetrack_report_worker.mail import Mailer
 
 TICK_TASK = "reports.tick"
+JOBS_TASK = "reports.run_jobs"
+FILES_TASK = "reports.remove_old_files"
 MAIL_TASK = "mail.send_due"
+
+_HOUR_S = 3600.0
+_WORKS: Mapping[str, Work] = {"export": export}
 
 _SELECT_AREAS = text("SELECT code FROM area ORDER BY area_id")
 
 
 class ReportWorkerProcess(WorkerProcess):
-    """What a pool process of this service holds: made at first use, so after the fork."""
+    """What a pool process of this service holds: made at first use, so after the fork.
+
+    Attributes
+    ----------
+    summon_jobs
+        Has a worker look for jobs; beat does so as well.
+    """
+
+    summon_jobs: Callable[[], None] = staticmethod(lambda: None)
 
     @cached_property
     def handle_reports(self) -> Callable[[Sequence[Entry]], Handled]:
         """What the drain of the reports' ledger calls."""
         jobs: dict[str, Job] = {"eod.run": self.run_eod}
-        replayer = JobReplayer(self.database, CommandExecutor(self.database, queue="reports", jobs=jobs))
+        desk = JobDesk("reports", noun="report")
+        handlers: dict[str, Handler] = {"report.create": desk.create, "report.cancel": desk.cancel}
+        replayer = JobReplayer(
+            self.database, CommandExecutor(self.database, queue="reports", handlers=handlers, jobs=jobs)
+        )
         return CommandExecutor(
             self.database,
             queue="reports",
+            handlers=handlers,
             jobs={**jobs, failed_work.REPLAY: replayer},
+            after_commit={"report.create": lambda *_: self.summon_jobs()},
             given_up={failed_work.REPLAY: give_up},
         ).handle
+
+    @cached_property
+    def job_runner(self) -> JobRunner:
+        """What runs reports and exports."""
+        return JobRunner(self.database, self.settings, queue="reports", works=_WORKS)
 
     def run_eod(self, command: Command) -> dict[str, Any]:
         """Make the summaries of a day that a person asks for: one area's, or every area's and the one over all.
@@ -89,6 +117,7 @@ def register_tasks(app: Celery, process: ReportWorkerProcess) -> None:
     process
         What the tasks use.
     """
+    process.summon_jobs = summoner(app, "reports", task=JOBS_TASK)
 
     @app.task(name="reports.drain", queue="reports")
     def drain_reports() -> None:
@@ -97,6 +126,15 @@ def register_tasks(app: Celery, process: ReportWorkerProcess) -> None:
     @app.task(name=TICK_TASK, queue="reports")
     def tick() -> None:
         schedule.make_due(process.database, process.settings, now=datetime.now(UTC))
+
+    @app.task(name=JOBS_TASK, queue="reports", time_limit=JOB_MOST_S)
+    def run_jobs() -> None:
+        if process.job_runner.run_next():
+            process.summon_jobs()
+
+    @app.task(name=FILES_TASK, queue="reports")
+    def remove_old_files() -> None:
+        remove_old(process.settings.files, keep_s=process.settings.files_keep_hours * _HOUR_S)
 
     @app.task(name=MAIL_TASK, queue="mail")
     def send_due_mail() -> None:
