@@ -20,8 +20,9 @@ from tests.support.warehouse import Warehouse
 from tracetrack_common.celery_app import build_app
 from tracetrack_common.redis_client import connect_worker
 from tracetrack_common.settings import Settings
+from tracetrack_common.worker import summoner
 from tracetrack_gateway.main import create_asgi
-from tracetrack_scan_worker.tasks import ScanWorkerProcess, imports_summoner
+from tracetrack_scan_worker.tasks import IMPORTS_TASK, ScanWorkerProcess
 
 _QUEUES = ("scans", "commands", "imports")
 _STOP = "stop-of-a-test"
@@ -87,7 +88,8 @@ class WorkerThread:
         self._settings = settings
         self._queues = queues
         self._app = build_app(settings, name="tests-worker")
-        self._process = ScanWorkerProcess(settings, name="tests-worker", summon_imports=imports_summoner(self._app))
+        self._process = ScanWorkerProcess(settings, name="tests-worker")
+        self._process.summon_imports = summoner(self._app, "imports", task=IMPORTS_TASK)
         self._thread = threading.Thread(target=self._run, name="worker")
 
     def __enter__(self) -> Self:

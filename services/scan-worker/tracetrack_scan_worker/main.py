@@ -11,13 +11,12 @@ from tracetrack_scan_worker.tasks import (
     DELIVERY_MIRROR_TASK,
     MIRROR_TASK,
     ScanWorkerProcess,
-    imports_summoner,
     register_tasks,
 )
 
 _settings = Settings()
 app = build_app(_settings, name="tracetrack-scan-worker")
-register_tasks(app, ScanWorkerProcess(_settings, name="tracetrack-scan-worker", summon_imports=imports_summoner(app)))
+register_tasks(app, ScanWorkerProcess(_settings, name="tracetrack-scan-worker"))
 
 
 _MIRRORS = {

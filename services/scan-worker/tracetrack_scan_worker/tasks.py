@@ -5,8 +5,6 @@ from datetime import UTC, datetime
 from functools import cached_property
 
 from celery import Celery
-from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError
 
 from tracetrack_common import failed_work
 from tracetrack_common.commands import CommandExecutor, Handler
@@ -16,10 +14,8 @@ from tracetrack_common.delivery import mirror_every_device
 from tracetrack_common.drain import Handled
 from tracetrack_common.job_runner import JOB_MOST_S, JobRunner
 from tracetrack_common.ledger import Entry, Ledger
-from tracetrack_common.log import get_logger
 from tracetrack_common.replay import CommandRoad, Replayer, Road, give_up
-from tracetrack_common.settings import Settings
-from tracetrack_common.worker import WorkerProcess
+from tracetrack_common.worker import WorkerProcess, summoner
 from tracetrack_scan_worker.apply import Applier
 from tracetrack_scan_worker.areas import change_area, create_area
 from tracetrack_scan_worker.attach import SackAttacher
@@ -40,8 +36,6 @@ from tracetrack_scan_worker.scans import ScanHandler
 from tracetrack_scan_worker.sessions import look_after_sessions
 from tracetrack_scan_worker.undo import undo_in_bag, undo_scan
 
-log = get_logger(__name__)
-
 IMPORTS_TASK = "imports.run"
 MIRROR_TASK = "commands.mirror_credentials"
 DELIVERY_MIRROR_TASK = "commands.mirror_delivery"
@@ -50,17 +44,13 @@ DELIVERY_MIRROR_TASK = "commands.mirror_delivery"
 class ScanWorkerProcess(WorkerProcess):
     """What a pool process of this service holds: made at first use, so after the fork.
 
-    Parameters
+    Attributes
     ----------
-    settings, name
-        As `WorkerProcess` has them.
     summon_imports
-        Has an import worker look for an import; beat does so anyway.
+        Has an import worker look for imports; beat does so as well.
     """
 
-    def __init__(self, settings: Settings, *, name: str, summon_imports: Callable[[], None] = lambda: None) -> None:
-        super().__init__(settings, name=name)
-        self._summon_imports = summon_imports
+    summon_imports: Callable[[], None] = staticmethod(lambda: None)
 
     @cached_property
     def imports(self) -> JobRunner:
@@ -108,7 +98,7 @@ class ScanWorkerProcess(WorkerProcess):
         }
         after_commit = {
             **follow_up_people(self.database, self.redis),
-            "import.create": lambda *_: self._summon_imports(),
+            "import.create": lambda *_: self.summon_imports(),
         }
         plain = CommandExecutor(self.database, queue="commands", handlers=handlers, after_commit=after_commit)
         roads: dict[str, Road] = {"scans": ScanRoad(self.database, self.redis), "commands": CommandRoad(plain)}
@@ -123,18 +113,6 @@ class ScanWorkerProcess(WorkerProcess):
         ).handle
 
 
-def imports_summoner(app: Celery) -> Callable[[], None]:
-    """Give what has an import worker look for an import; a message that cannot be sent, beat's next makes up for."""
-
-    def summon() -> None:
-        try:
-            app.send_task(IMPORTS_TASK, queue=IMPORTS_QUEUE, ignore_result=True, retry=False)
-        except (OperationalError, RedisError, OSError) as error:
-            log.warning("summons_not_sent", queue=IMPORTS_QUEUE, reason=str(error))
-
-    return summon
-
-
 def register_tasks(app: Celery, process: ScanWorkerProcess) -> None:
     """Put this service's tasks on its application.
 
@@ -145,6 +123,7 @@ def register_tasks(app: Celery, process: ScanWorkerProcess) -> None:
     process
         What the tasks use.
     """
+    process.summon_imports = summoner(app, IMPORTS_QUEUE, task=IMPORTS_TASK)
 
     @app.task(name="scans.drain", queue="scans")
     def drain_scans() -> None:
@@ -156,8 +135,8 @@ def register_tasks(app: Celery, process: ScanWorkerProcess) -> None:
 
     @app.task(name=IMPORTS_TASK, queue=IMPORTS_QUEUE, time_limit=JOB_MOST_S)
     def run_imports() -> None:
-        while process.imports.run_next():
-            pass
+        if process.imports.run_next():
+            process.summon_imports()
 
     @app.task(name=MIRROR_TASK, queue="commands")
     def mirror_credentials() -> None:

@@ -43,7 +43,6 @@ _PATIENCE_S = 60.0
 """How long a batch is tried again while the database is away or others are faster, before the job is given back."""
 _BACKOFF_FIRST_S = 0.05
 _BACKOFF_MOST_S = 2.0
-_HOUR_S = 3600
 
 
 class Taker(Protocol):
@@ -123,7 +122,6 @@ class Importer:
         with job.file() as path:
             write_workbook(journal.lines(), path)
         journal.path.unlink(missing_ok=True)
-        job_files.remove_old(uploads.folder_of(job.settings.files), keep_s=job.settings.files_keep_hours * _HOUR_S)
         return Made(f"import-{wanted.import_id}.xlsx", _result(wanted, progress))
 
     def _read(self, job: RunningJob) -> Wanted:
