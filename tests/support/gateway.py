@@ -24,7 +24,7 @@ from tracetrack_common.worker import summoner
 from tracetrack_gateway.main import create_asgi
 from tracetrack_scan_worker.tasks import IMPORTS_TASK, ScanWorkerProcess
 
-_QUEUES = ("scans", "commands", "imports")
+_QUEUES = ("scans", "commands")
 _STOP = "stop-of-a-test"
 _CLIENT_TIMEOUT_S = 30.0
 
@@ -87,6 +87,7 @@ class WorkerThread:
     def __init__(self, settings: Settings, *, queues: Sequence[str] = _QUEUES) -> None:
         self._settings = settings
         self._queues = queues
+        self._stop = "-".join([_STOP, *queues])
         self._app = build_app(settings, name="tests-worker")
         self._process = ScanWorkerProcess(settings, name="tests-worker")
         self._process.summon_imports = summoner(self._app, "imports", task=IMPORTS_TASK)
@@ -100,7 +101,7 @@ class WorkerThread:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with closing(connect_worker(self._settings)) as redis:
-            redis.lpush(_STOP, "now")
+            redis.lpush(self._stop, "now")
         self._thread.join()
         self._app.close()
         self._process.database.close()
@@ -109,7 +110,7 @@ class WorkerThread:
     def _run(self) -> None:
         handlers = {"scans": self._process.handle_scans, "commands": self._process.handle_commands}
         with closing(connect_worker(self._settings)) as redis:
-            while (queue := _next_summons(redis, self._queues)) != _STOP:
+            while (queue := _next_summons(redis, [self._stop, *self._queues])) != self._stop:
                 if queue == "imports":
                     self._process.imports.run_next()
                 else:
@@ -157,8 +158,8 @@ def problem_of(answer: httpx.Response, status: int) -> dict[str, Any]:
 
 
 def _next_summons(redis: Redis, queues: Sequence[str]) -> str:
-    """Wait for the next message in Celery's queues, and name its queue."""
+    """Wait for the next message in these of Celery's queues, and name its queue."""
     while True:
-        found = cast("tuple[bytes, Any] | None", redis.brpop([_STOP, *queues], timeout=1))
+        found = cast("tuple[bytes, Any] | None", redis.brpop(list(queues), timeout=1))
         if found is not None:
             return found[0].decode()
