@@ -90,6 +90,10 @@ bench-ledger: $(VENV)/.dev ## this pipeline against the same without its ledger,
 bench-reads: $(VENV)/.dev ## the hot read routes at a million bags against a bare FastAPI route
 	$(BIN)/python -m tests.bench.reads
 
+.PHONY: bench-imports
+bench-imports: $(VENV)/.dev ## imports of 80,000 and 1,000,000 rows, and the scans beside them
+	$(BIN)/python -m tests.bench.imports
+
 .PHONY: profile
 profile: $(VENV)/.dev ## the 50-device profile of the old system (129 s)
 	$(BIN)/python -m tests.bench.profile
