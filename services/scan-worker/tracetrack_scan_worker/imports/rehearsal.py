@@ -4,8 +4,8 @@ What would have changed goes to a file, not to memory: a million bags take 300 M
 """
 
 import sqlite3
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -60,8 +60,8 @@ class Rehearsal:
         if scan_steps:
             scans = [wanted.scan_of(step) for step in scan_steps]
             decisions = decide(scans, self._state(connection, scans))
-            self._keep({f"bag {code}": asdict(bag) for code, bag in decisions.bags.items()})
-            self._keep({f"bill {number}": asdict(bill) for number, bill in decisions.bills.items()})
+            self._keep({f"bag {code}": bag for code, bag in decisions.bags.items()})
+            self._keep({f"bill {number}": bill for number, bill in decisions.bills.items()})
             for step, scan, result in zip(scan_steps, scans, decisions.results, strict=True):
                 answers[step.number] = answer_scan(step, scan, result)
         bill_steps = [step for step in steps if isinstance(step, BillStep)]
@@ -100,7 +100,7 @@ class Rehearsal:
             for name, fields in found:
                 yield name.removeprefix(f"{what} "), orjson.loads(fields)
 
-    def _keep(self, things: dict[str, dict[str, Any]]) -> None:
+    def _keep(self, things: Mapping[str, object]) -> None:
         self._changes.executemany(
             "INSERT OR REPLACE INTO changed VALUES (?, ?)",
             [(name, orjson.dumps(fields)) for name, fields in things.items()],

@@ -37,7 +37,7 @@ STEPS_PER_BATCH = 500
 """Rows of one transaction: enough to make its fixed cost small, few enough that no scan waits long for a bag."""
 BILLS_PER_BATCH = 50
 """Each bill is a command with an audit row of its own."""
-REST_SHARE = 0.5
+REST_SHARE = 0.25
 """For how much of the time that a batch took the next one is waited with: scans get their turn (docs/imports.md)."""
 _PATIENCE_S = 60.0
 """How long a batch is tried again while the database is away or others are faster, before the job is given back."""
