@@ -1,7 +1,10 @@
 """Imports whose worker is killed in the middle."""
 
 import itertools
+from collections.abc import Callable
+from typing import Any
 
+import httpx
 from sqlalchemy import text
 
 from tests.fault.case import Case
@@ -28,18 +31,12 @@ def test_kill_import_worker(case: Case) -> None:
         rows = [[f"{prefix}{number:05d}", "child", f"SB{next(_sacks)}"] for number in range(ROWS // _CHILDREN)]
         rows = [[f"{code}X{child:02d}", kind, sack] for code, kind, sack in rows for child in range(_CHILDREN)]
         with case.system.admin() as admin:
-            content = make_csv(BAG_HEADS, *rows)
-            job = admin.post("/api/v1/imports", params={"area": "lucknow"}, content=content).json()["job_id"]
-            place = f"/api/v1/imports/{job}"
-            eventually(lambda place=place, admin=admin: admin.get(place).json()["done"] > 0, within_s=_ENDED_S)
+            place = _upload(admin, make_csv(BAG_HEADS, *rows))
+            _wait_until(admin, place, lambda job: job["done"] > 0)
             at_some_moment(case.rng, within_s=0.5)
             victims = [find_process(case.system, "import-worker"), *find_pool(case.system, "import-worker")]
             kill(victims[run % 2])
-            eventually(
-                lambda place=place, admin=admin: admin.get(place).json()["state"] not in {"queued", "running"},
-                within_s=_ENDED_S,
-            )
-            ended = admin.get(place).json()
+            ended = _wait_until(admin, place, lambda job: job["state"] not in {"queued", "running"})
         assert (ended["state"], ended["result"]["ok"], ended["errors"]) == ("done", ROWS, 0)
         with case.database() as database, database.snapshot() as connection:
             scans, codes = connection.execute(_SCANS, {"codes": f"{prefix}%"}).one()
@@ -49,3 +46,16 @@ def test_kill_import_worker(case: Case) -> None:
     case.figures.also |= {"rows": case.figures.runs * ROWS, "doubled": doubled}
     assert doubled == 0
     case.close_books()
+
+
+def _upload(admin: httpx.Client, content: bytes) -> str:
+    answer = admin.post("/api/v1/imports", params={"area": "lucknow"}, content=content)
+    return str(answer.raise_for_status().headers["location"])
+
+
+def _wait_until(admin: httpx.Client, place: str, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    def look() -> dict[str, Any] | None:
+        job: dict[str, Any] = admin.get(place).raise_for_status().json()
+        return job if holds(job) else None
+
+    return eventually(look, within_s=_ENDED_S)

@@ -72,9 +72,7 @@ def _run(warehouse: Warehouse, settings: Settings, meet: Callable[[Sequence[Step
 
 
 def _job(warehouse: Warehouse, job_id: str) -> dict[str, Any]:
-    return warehouse.row(
-        "SELECT state, done, errors, attempts, result FROM job WHERE job_id = :id", id=job_id
-    )
+    return warehouse.row("SELECT state, done, errors, attempts, result FROM job WHERE job_id = :id", id=job_id)
 
 
 def _abandon(warehouse: Warehouse, job_id: str) -> None:
@@ -134,7 +132,7 @@ def test_an_import_whose_answers_are_lost_begins_anew_and_does_nothing_twice(
 def test_a_worker_that_has_lost_an_import_changes_nothing_more(warehouse: Warehouse, settings: Settings) -> None:
     """One that was frozen comes back to find that another did the rest."""
     job_id = _start(warehouse, settings)
-    overtaken = []
+    overtaken: list[int] = []
 
     def be_overtaken(steps: Sequence[Step]) -> None:
         if steps[0].number > 50 and not overtaken:
