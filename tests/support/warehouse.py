@@ -18,16 +18,7 @@ from tracetrack_common.ids import uuid7
 from tracetrack_common.ledger import Entry
 from tracetrack_common.passwords import hash_password
 from tracetrack_scan_worker.apply import Applier
-from tracetrack_scan_worker.areas import change_area, create_area
-from tracetrack_scan_worker.attach import SackAttacher
-from tracetrack_scan_worker.bag_types import change_bag_type, create_bag_type
-from tracetrack_scan_worker.bills import complete_bill, create_bill, delete_bill, edit_bill, reopen_bill
-from tracetrack_scan_worker.deletion import delete_bag
-from tracetrack_scan_worker.detach import detach_sack
-from tracetrack_scan_worker.goods_returns import cancel_return, commit_return, create_return
-from tracetrack_scan_worker.people import PEOPLE
-from tracetrack_scan_worker.relink import relink_bag
-from tracetrack_scan_worker.undo import undo_in_bag, undo_scan
+from tracetrack_scan_worker.handlers import command_handlers
 
 PASSWORD = "correct horse battery staple"
 _AREA_CODES = {LUCKNOW: "lucknow", INDORE: "indore"}
@@ -237,28 +228,4 @@ class Warehouse:
 
 def executor(database: Database) -> CommandExecutor:
     """Give what executes the commands of these tests, as the command-worker has it."""
-    return CommandExecutor(
-        database,
-        queue="commands",
-        handlers={
-            "bill.create": create_bill,
-            "bill.complete": complete_bill,
-            "bill.attach": SackAttacher(Applier(database)),
-            "bill.detach": detach_sack,
-            "bill.edit": edit_bill,
-            "bill.reopen": reopen_bill,
-            "bill.delete": delete_bill,
-            "return.create": create_return,
-            "scan.undo": undo_scan,
-            "bag.undo": undo_in_bag,
-            "bag.relink": relink_bag,
-            "bag.delete": delete_bag,
-            "bag_type.create": create_bag_type,
-            "bag_type.change": change_bag_type,
-            "area.create": create_area,
-            "area.change": change_area,
-            **PEOPLE,
-            "return.commit": commit_return,
-            "return.cancel": cancel_return,
-        },
-    )
+    return CommandExecutor(database, queue="commands", handlers=command_handlers(database))

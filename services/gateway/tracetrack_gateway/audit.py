@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from tracetrack_gateway.cursors import invalid_cursor, parts_of, read_number, read_time, write_time
 from tracetrack_gateway.models import Page
+from tracetrack_gateway.paging import page_of
 from tracetrack_gateway.snapshots import Snapshots
 
 _COLUMNS = "chain, seq, at, actor, action, object, before, after, request_id, address"
@@ -114,10 +115,7 @@ class AuditReader:
         statement, limit = _statement_for(frozenset(values)), query.limit
         values["limit"] = limit + 1
         rows = await self._snapshots.read(lambda connection: connection.execute(text(statement), values).all())
-        return Page(
-            items=[AuditOut.model_validate(row._asdict()) for row in rows[:limit]],
-            next_cursor=Cursor.write(rows[limit - 1]) if len(rows) > limit else None,
-        )
+        return page_of(rows, limit, lambda row: AuditOut.model_validate(row._asdict()), Cursor.write)
 
 
 def _statement_for(given: frozenset[str]) -> str:

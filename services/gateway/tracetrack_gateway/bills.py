@@ -13,7 +13,7 @@ from tracetrack_common.domain.codes import normalise
 from tracetrack_gateway import storage
 from tracetrack_gateway.models import BillOut, LongText, Page, ShortText
 from tracetrack_gateway.narrowing import Narrowing
-from tracetrack_gateway.paging import key_of
+from tracetrack_gateway.paging import page_of
 from tracetrack_gateway.reading import found
 from tracetrack_gateway.snapshots import Snapshots
 
@@ -113,18 +113,9 @@ class BillReader:
 
     async def page(self, caller: Principal, narrowing: BillNarrowing) -> Page[BillOut]:
         """Give bills, newest first."""
-        filters = {
-            **narrowing.filters,
-            "area_id": caller.area_id,
-            "below": key_of(narrowing.cursor),
-            "limit": narrowing.limit + 1,
-        }
+        filters = narrowing.filters_for(caller)
         rows = await self._read(lambda connection: storage.select_bills(connection, filters))
-        shown = rows[: narrowing.limit]
-        return Page(
-            items=[_bill_of(row) for row in shown],
-            next_cursor=str(shown[-1].bill_id) if len(rows) > len(shown) else None,
-        )
+        return page_of(rows, narrowing.limit, _bill_of, lambda row: str(row.bill_id))
 
     async def sacks(self, bill_no: str, caller: Principal, *, cursor: str | None, limit: int) -> Page[BillSack]:
         """Give the sacks on a bill, by code.
@@ -140,11 +131,7 @@ class BillReader:
             return storage.select_bill_sacks(connection, bill.bill_id, cursor, limit + 1)
 
         rows = await self._read(read)
-        shown = rows[:limit]
-        return Page(
-            items=[BillSack(**row._asdict()) for row in shown],
-            next_cursor=shown[-1].code if len(rows) > len(shown) else None,
-        )
+        return page_of(rows, limit, lambda row: BillSack(**row._asdict()), lambda row: str(row.code))
 
 
 def _find(connection: Connection, bill_no: str, caller: Principal) -> Row[Any]:

@@ -11,7 +11,7 @@ from tracetrack_common.domain.codes import normalise
 from tracetrack_gateway import storage
 from tracetrack_gateway.models import Page, ReturnOut
 from tracetrack_gateway.narrowing import Narrowing
-from tracetrack_gateway.paging import key_of
+from tracetrack_gateway.paging import page_of
 from tracetrack_gateway.reading import found
 from tracetrack_gateway.snapshots import Snapshots
 
@@ -90,15 +90,6 @@ class ReturnReader:
 
     async def page(self, caller: Principal, narrowing: ReturnNarrowing) -> Page[ReturnListed]:
         """Give returns, newest first."""
-        filters = {
-            **narrowing.filters,
-            "area_id": caller.area_id,
-            "below": key_of(narrowing.cursor),
-            "limit": narrowing.limit + 1,
-        }
+        filters = narrowing.filters_for(caller)
         rows = await self._read(lambda connection: storage.select_returns(connection, filters))
-        shown = rows[: narrowing.limit]
-        return Page(
-            items=[ReturnListed(**row._asdict()) for row in shown],
-            next_cursor=str(shown[-1].return_id) if len(rows) > len(shown) else None,
-        )
+        return page_of(rows, narrowing.limit, lambda row: ReturnListed(**row._asdict()), lambda row: str(row.return_id))

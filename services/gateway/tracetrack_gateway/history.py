@@ -13,6 +13,7 @@ from tracetrack_common.errors import NotFoundError
 from tracetrack_gateway import searches, storage
 from tracetrack_gateway.cursors import invalid_cursor, parts_of, read_number, read_time, write_time
 from tracetrack_gateway.models import Page
+from tracetrack_gateway.paging import page_of
 from tracetrack_gateway.snapshots import Snapshots
 
 _FIRST = {"at": "-infinity", "rank": -1, "by": UUID(int=0), "bag": ""}
@@ -92,11 +93,7 @@ class BagHistory:
             values = {"bag_id": bag.bag_id, "name": bag.code, **start, "limit": limit + 1}
             return searches.select_events(connection, values)
 
-        rows = await self._read(read)
-        shown = rows[:limit]
-        return Page(
-            items=[_event_of(row) for row in shown], next_cursor=_end_of(shown[-1]) if len(rows) > limit else None
-        )
+        return page_of(await self._read(read), limit, _event_of, _end_of)
 
 
 def _event_of(row: Row[Any]) -> BagEvent:

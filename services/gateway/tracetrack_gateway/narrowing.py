@@ -5,7 +5,9 @@ from typing import Annotated, Any
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict
 
+from tracetrack_common.credentials import Principal
 from tracetrack_gateway.models import AREA_PATTERN, IsoDate
+from tracetrack_gateway.paging import key_of
 
 
 class Narrowing(BaseModel):
@@ -29,7 +31,7 @@ class Narrowing(BaseModel):
     cursor: Annotated[str | None, Query(max_length=50)] = None
     limit: Annotated[int, Query(ge=1, le=200)] = 50
 
-    @property
-    def filters(self) -> dict[str, Any]:
-        """What the statements take, but for the page."""
-        return self.model_dump(exclude={"cursor", "limit"})
+    def filters_for(self, caller: Principal) -> dict[str, Any]:
+        """Give what the statements take: one row more than the page holds, and only of the caller's area."""
+        filters = self.model_dump(exclude={"cursor", "limit"})
+        return filters | {"area_id": caller.area_id, "below": key_of(self.cursor), "limit": self.limit + 1}

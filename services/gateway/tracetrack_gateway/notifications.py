@@ -10,6 +10,7 @@ from tracetrack_common.credentials import Principal
 from tracetrack_common.notification import PRIORITIES, Priority
 from tracetrack_gateway.cursors import invalid_cursor
 from tracetrack_gateway.models import Page
+from tracetrack_gateway.paging import page_of
 from tracetrack_gateway.snapshots import Snapshots
 
 # Rows that are the same but for what is unread stand in the order of the index, backwards.
@@ -89,11 +90,11 @@ class NotificationReader:
         unread, below = (True, _LAST) if cursor is None else _read_cursor(cursor)
         values = {"user_id": caller.id, "unread": unread, "below": below, "priority": priority, "limit": limit + 1}
         rows = await self._snapshots.read(lambda connection: connection.execute(_SELECT, values).all())
-        items = [NotificationOut.model_validate(row._asdict()) for row in rows[:limit]]
-        last = rows[limit - 1] if len(rows) > limit else None
-        return Page(
-            items=items,
-            next_cursor=None if last is None else f"{'u' if last.unread else 'r'}{last.notification_id}",
+        return page_of(
+            rows,
+            limit,
+            lambda row: NotificationOut.model_validate(row._asdict()),
+            lambda row: f"{'u' if row.unread else 'r'}{row.notification_id}",
         )
 
     async def preferences(self, caller: Principal) -> MailPreferences:

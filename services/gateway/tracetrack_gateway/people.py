@@ -11,7 +11,7 @@ from tracetrack_common import accounts, last_seen
 from tracetrack_common.errors import NotFoundError
 from tracetrack_gateway import storage
 from tracetrack_gateway.models import AreaCode, Page, check_encodable
-from tracetrack_gateway.paging import key_of
+from tracetrack_gateway.paging import key_of, page_of
 from tracetrack_gateway.snapshots import Snapshots
 
 Role = Literal["dispatcher", "biller", "operator", "admin"]
@@ -162,10 +162,7 @@ class PeopleReader:
         """Give users, disabled ones too, in the order they were created."""
         filters = {"role": role, "above": key_of(cursor) or 0, "limit": limit + 1}
         rows = await self._read(lambda connection: storage.select_users(connection, filters))
-        return Page(
-            items=[_user_of(row) for row in rows[:limit]],
-            next_cursor=str(rows[limit - 1].user_id) if len(rows) > limit else None,
-        )
+        return page_of(rows, limit, _user_of, lambda row: str(row.user_id))
 
     async def user(self, username: str) -> UserOut:
         """Give a user by name.

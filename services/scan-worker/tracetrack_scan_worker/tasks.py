@@ -7,7 +7,7 @@ from functools import cached_property
 from celery import Celery
 
 from tracetrack_common import failed_work
-from tracetrack_common.commands import CommandExecutor, Handler
+from tracetrack_common.commands import CommandExecutor
 from tracetrack_common.credentials import mirror_all
 from tracetrack_common.db.partitions import ensure_partitions
 from tracetrack_common.delivery import mirror_every_device
@@ -17,24 +17,16 @@ from tracetrack_common.ledger import Entry, Ledger
 from tracetrack_common.replay import CommandRoad, Replayer, Road, give_up
 from tracetrack_common.worker import WorkerProcess, summoner
 from tracetrack_scan_worker.apply import Applier
-from tracetrack_scan_worker.areas import change_area, create_area
-from tracetrack_scan_worker.attach import SackAttacher
-from tracetrack_scan_worker.bag_types import change_bag_type, create_bag_type
-from tracetrack_scan_worker.bills import complete_bill, create_bill, delete_bill, edit_bill, reopen_bill
-from tracetrack_scan_worker.deletion import delete_bag
-from tracetrack_scan_worker.detach import detach_sack
-from tracetrack_scan_worker.goods_returns import cancel_return, commit_return, create_return
+from tracetrack_scan_worker.bills import create_bill
+from tracetrack_scan_worker.handlers import command_handlers
 from tracetrack_scan_worker.imports.applying import StepApplier
-from tracetrack_scan_worker.imports.orders import IMPORT_KINDS, IMPORTS, IMPORTS_QUEUE
+from tracetrack_scan_worker.imports.orders import IMPORT_KINDS, IMPORTS_QUEUE
 from tracetrack_scan_worker.imports.run import Importer
 from tracetrack_scan_worker.mail import MailRoad
-from tracetrack_scan_worker.notifications import prefer_mail, read_all_notifications, read_notification
-from tracetrack_scan_worker.people import PEOPLE, follow_up_people
-from tracetrack_scan_worker.relink import relink_bag
+from tracetrack_scan_worker.people import follow_up_people
 from tracetrack_scan_worker.replay import ScanRoad
 from tracetrack_scan_worker.scans import ScanHandler
 from tracetrack_scan_worker.sessions import look_after_sessions
-from tracetrack_scan_worker.undo import undo_in_bag, undo_scan
 
 IMPORTS_TASK = "imports.run"
 MIRROR_TASK = "commands.mirror_credentials"
@@ -70,32 +62,7 @@ class ScanWorkerProcess(WorkerProcess):
     @cached_property
     def handle_commands(self) -> Callable[[Sequence[Entry]], Handled]:
         """What the drain of the commands' ledger calls."""
-        handlers: dict[str, Handler] = {
-            "bill.create": create_bill,
-            "bill.complete": complete_bill,
-            "bill.attach": SackAttacher(Applier(self.database)),
-            "bill.detach": detach_sack,
-            "bill.edit": edit_bill,
-            "bill.reopen": reopen_bill,
-            "bill.delete": delete_bill,
-            "return.create": create_return,
-            **PEOPLE,
-            "scan.undo": undo_scan,
-            "bag.undo": undo_in_bag,
-            "bag.relink": relink_bag,
-            "bag.delete": delete_bag,
-            "bag_type.create": create_bag_type,
-            "bag_type.change": change_bag_type,
-            "area.create": create_area,
-            "area.change": change_area,
-            "return.commit": commit_return,
-            "return.cancel": cancel_return,
-            "notification.read": read_notification,
-            "notification.read_all": read_all_notifications,
-            "notification.prefer": prefer_mail,
-            "import.create": IMPORTS.create,
-            "import.cancel": IMPORTS.cancel,
-        }
+        handlers = command_handlers(self.database)
         after_commit = {
             **follow_up_people(self.database, self.redis),
             "import.create": lambda *_: self.summon_imports(),
