@@ -284,6 +284,19 @@ class History:
         """Take a sack off its bill by a return scan."""
         scan_id = self.scan("return", sack, return_no, at=at, **more)
         self._run(
+            "INSERT INTO return_sack (entry_id, return_id, parent_id, bill_id, children, child_codes, weight_g,"
+            " returned_at) SELECT :id, goods_return.return_id, bag_id, bag_on.bill_id, held.children, '{}',"
+            " held.children * child_weight_g, :at FROM goods_return, bag"
+            " LEFT JOIN bill_sack AS bag_on ON bag_on.parent_id = bag_id AND bag_on.valid_until IS NULL"
+            " CROSS JOIN LATERAL (SELECT count(*) AS children FROM bag_link"
+            " WHERE bag_link.parent_id = bag_id AND bag_link.valid_until IS NULL) AS held"
+            " WHERE return_no = :return_no AND code = :sack",
+            id=scan_id,
+            return_no=return_no,
+            sack=sack,
+            at=at,
+        )
+        self._run(
             "UPDATE bill_sack SET valid_until = greatest(valid_from, :at), closed_by = :by FROM bag"
             " WHERE bag.bag_id = bill_sack.parent_id AND code = :sack AND valid_until IS NULL",
             at=at,

@@ -210,8 +210,15 @@ class RunningJob:
         if (self._is_lost.is_set() or self._is_cancelled.is_set()) and (interrupt := self._interrupt) is not None:
             interrupt()
 
-    def end(self, state: str, *, detail: str | None = None, made: Made | None = None) -> bool:
-        """Write how it ended; False when another worker has it by now."""
+    def end(
+        self,
+        state: str,
+        *,
+        detail: str | None = None,
+        made: Made | None = None,
+        along: Callable[[Connection], None] = lambda _: None,
+    ) -> bool:
+        """Write how it ended, with what goes along in the same transaction; False when another worker has it by now."""
         made = made or Made()
         file: ResultFile | None = None
         if made.file_name is not None:
@@ -227,6 +234,8 @@ class RunningJob:
         }
         with self.database.transaction() as connection:
             ended = connection.execute(_END, values).rowcount == 1
+            if ended:
+                along(connection)
         if not ended or file is None:
             self.path.unlink(missing_ok=True)
         return ended
@@ -258,8 +267,8 @@ class JobRunner:
         Whose: ``reports``, ``imports``.
     works
         What to do, by the job's kind.
-    after
-        Is told of a job that was done, once or more.
+    along
+        What is written in the transaction that ends a job which was done.
     """
 
     def __init__(
@@ -269,13 +278,13 @@ class JobRunner:
         *,
         queue: str,
         works: Mapping[str, Work],
-        after: Callable[[RunningJob], None] | None = None,
+        along: Callable[[Connection, RunningJob, Made], None] = lambda *_: None,
     ) -> None:
         self._database = database
         self._settings = settings
         self._queue = queue
         self._works = works
-        self._after = after
+        self._along = along
 
     def run_next(self) -> bool:
         """Run the job that has waited longest; False when there is none, or as many as may are running.
@@ -331,10 +340,8 @@ class JobRunner:
             try:
                 made = self._works[job.kind](job)
                 job.check()
-                if not job.end("done", made=made):
+                if not job.end("done", made=made, along=lambda connection: self._along(connection, job, made)):
                     return "lost"
-                if self._after is not None:
-                    self._after(job)
             except Exception as error:  # noqa: BLE001 - whatever it ends with is written down with the job
                 return _settle(job, error)
         return "done"

@@ -29,6 +29,7 @@ from tracetrack_gateway.operations import Operations
 from tracetrack_gateway.people import PeopleReader
 from tracetrack_gateway.reading import Reader
 from tracetrack_gateway.replies import ReplyListener
+from tracetrack_gateway.report_schedules import ScheduleReader
 from tracetrack_gateway.scan_search import ScanSearch
 from tracetrack_gateway.snapshots import Snapshots
 from tracetrack_gateway.submit import ScanSubmitter
@@ -47,7 +48,7 @@ class Gateway:
     redis, database, snapshots
         Redis; Postgres, read-only; the reads of it.
     authenticator, submitter, commander, login, accounts, people, devices, reader, deliveries, failed_work, bag_types,
-    areas, bills, goods_returns, operations, bags, scans, histories, audit, notifications, jobs,
+    areas, bills, goods_returns, operations, bags, scans, histories, audit, notifications, jobs, schedules,
     uploads
         The use cases.
     hashing
@@ -88,4 +89,5 @@ class Gateway:
     scans: ScanSearch
     histories: BagHistory
     jobs: JobReader
+    schedules: ScheduleReader
     uploads: Uploads

@@ -17,6 +17,7 @@ from tracetrack_common.job_files import path_of
 from tracetrack_common.ledger import LedgerKeys
 from tracetrack_gateway.cursors import invalid_cursor
 from tracetrack_gateway.models import Page
+from tracetrack_gateway.paging import page_of
 from tracetrack_gateway.reading import found
 from tracetrack_gateway.snapshots import Snapshots
 
@@ -141,10 +142,7 @@ class JobReader:
             raise invalid_cursor() from None
         values = {**_seen_by(caller), "queue": queue, "below": below, "limit": limit + 1}
         rows = await self._read(lambda connection: connection.execute(_LIST, values).all())
-        return Page(
-            items=[_job_of(row) for row in rows[:limit]],
-            next_cursor=str(rows[limit - 1].job_id) if len(rows) > limit else None,
-        )
+        return page_of(rows, limit, _job_of, lambda row: str(row.job_id))
 
     async def file(self, job_id: UUID, queue: str, caller: Principal) -> Download:
         """Give a job's file.

@@ -47,6 +47,7 @@ from tracetrack_gateway.handlers import (
     operations,
     own_account,
     password_resets,
+    report_schedules,
     reports,
     scans,
     sessions,
@@ -65,6 +66,7 @@ from tracetrack_gateway.operations import Operations
 from tracetrack_gateway.people import PeopleReader
 from tracetrack_gateway.reading import Reader
 from tracetrack_gateway.replies import ReplyListener
+from tracetrack_gateway.report_schedules import ScheduleReader
 from tracetrack_gateway.roles import deny_unstated
 from tracetrack_gateway.scan_search import ScanSearch
 from tracetrack_gateway.snapshots import Snapshots
@@ -127,6 +129,7 @@ def build_gateway(settings: Settings) -> Gateway:
         scans=ScanSearch(snapshots),
         histories=BagHistory(snapshots),
         jobs=JobReader(snapshots, redis, settings.files),
+        schedules=ScheduleReader(snapshots),
         uploads=Uploads(settings.files, most_bytes=settings.import_max_bytes),
     )
 
@@ -190,6 +193,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         audit,
         notifications,
         reports,
+        report_schedules,
         imports,
     ):
         app.include_router(module.router)

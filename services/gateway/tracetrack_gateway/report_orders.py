@@ -45,7 +45,6 @@ class ReportIn(BaseModel):
 
     model_config = ConfigDict(
         extra="forbid",
-        strict=True,
         frozen=True,
         json_schema_extra={"example": {"kind": "daily_scans", "format": "xlsx", "period": "yesterday"}},
     )

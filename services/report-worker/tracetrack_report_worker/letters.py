@@ -60,6 +60,13 @@ LETTERS: Mapping[str, Letter] = {
             " mail."
         ),
     ),
+    "report": Letter(
+        Template("TraceTrack: $file"),
+        Template(
+            "The report $file is ready.\n\n$link\n\nIt is kept for some days; log in to read it. You get this because"
+            " somebody put you down for it."
+        ),
+    ),
     "password_reset": Letter(
         Template("TraceTrack: a new password"),
         Template(

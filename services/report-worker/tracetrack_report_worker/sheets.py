@@ -2,44 +2,11 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
-from typing import Any
 
-Row = Mapping[str, Any]
+from tracetrack_report_worker.documents.model import Column, Figure, Kind, Row
 
 _PEOPLE = "(people)"
 """In place of a device's name, for scans that people entered."""
-
-
-class Kind(Enum):
-    """What a column's cells are, with the number format that shows them."""
-
-    TEXT = "@"
-    COUNT = "#,##0"
-    KG = "#,##0.000"
-    TIME = "yyyy-mm-dd hh:mm:ss"
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column of a sheet.
-
-    Parameters
-    ----------
-    title
-        Its head.
-    key
-        The row's value that it shows; weights are given in grams and shown in kilograms.
-    kind
-        What that is.
-    width
-        In characters.
-    """
-
-    title: str
-    key: str
-    kind: Kind = Kind.TEXT
-    width: int = 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,38 +18,38 @@ class Sheet:
     rows: Callable[[Row], Iterable[Row]]
 
 
-def overview(content: Row) -> list[tuple[str, Any, Kind]]:
-    """Give the lines of the first sheet: label, value, and what the value is."""
+def overview(content: Row) -> list[Figure]:
+    """Give the figures that stand first."""
     scans, bills, exceptions = content["scans"], content["bills"], content["exceptions"]
     totals = bills["totals"]
     return [
-        ("Area", content["area"], Kind.TEXT),
-        ("Date", content["date"], Kind.TEXT),
-        ("Revision", content["revision"], Kind.COUNT),
-        ("Generated", content["generated_at"], Kind.TIME),
-        ("Day begins", content["window"]["start"], Kind.TIME),
-        ("Day ends", content["window"]["end"], Kind.TIME),
-        ("Scans", scans["total"], Kind.COUNT),
-        ("Scans applied", scans["applied"], Kind.COUNT),
-        ("Scans already known", scans["already"], Kind.COUNT),
-        ("Scans refused", scans["refused"], Kind.COUNT),
-        ("Scans that came after the day's end", exceptions["late_scans"], Kind.COUNT),
-        ("Children linked", scans["children_linked"], Kind.COUNT),
-        ("Sacks registered", scans["sacks_registered"], Kind.COUNT),
-        ("Bills created", bills["created"], Kind.COUNT),
-        ("Bills listed, new", bills["by_status"]["new"], Kind.COUNT),
-        ("Bills listed, processing", bills["by_status"]["processing"], Kind.COUNT),
-        ("Bills listed, completed", bills["by_status"]["completed"], Kind.COUNT),
-        ("Sacks on the bills", totals["sacks"], Kind.COUNT),
-        ("Children on the bills", totals["children"], Kind.COUNT),
-        ("Actual weight", totals["actual_g"], Kind.KG),
-        ("Expected weight", totals["expected_g"], Kind.KG),
-        ("Variance", totals["variance_g"], Kind.KG),
-        ("Sacks not full", len(exceptions["sacks_underfilled"]), Kind.COUNT),
-        ("Sacks over-filled", len(exceptions["sacks_overfilled"]), Kind.COUNT),
-        ("Full sacks on no bill", len(exceptions["sacks_full_unbilled"]), Kind.COUNT),
-        ("Bills open", len(exceptions["bills_open"]), Kind.COUNT),
-        ("Counters that never arrived", sum(gap["missing"] for gap in exceptions["gaps"]), Kind.COUNT),
+        Figure("Area", content["area"], Kind.TEXT),
+        Figure("Date", content["date"], Kind.TEXT),
+        Figure("Revision", content["revision"], Kind.COUNT),
+        Figure("Generated", content["generated_at"], Kind.TIME),
+        Figure("Day begins", content["window"]["start"], Kind.TIME),
+        Figure("Day ends", content["window"]["end"], Kind.TIME),
+        Figure("Scans", scans["total"], Kind.COUNT),
+        Figure("Scans applied", scans["applied"], Kind.COUNT),
+        Figure("Scans already known", scans["already"], Kind.COUNT),
+        Figure("Scans refused", scans["refused"], Kind.COUNT),
+        Figure("Scans that came after the day's end", exceptions["late_scans"], Kind.COUNT),
+        Figure("Children linked", scans["children_linked"], Kind.COUNT),
+        Figure("Sacks registered", scans["sacks_registered"], Kind.COUNT),
+        Figure("Bills created", bills["created"], Kind.COUNT),
+        Figure("Bills listed, new", bills["by_status"]["new"], Kind.COUNT),
+        Figure("Bills listed, processing", bills["by_status"]["processing"], Kind.COUNT),
+        Figure("Bills listed, completed", bills["by_status"]["completed"], Kind.COUNT),
+        Figure("Sacks on the bills", totals["sacks"], Kind.COUNT),
+        Figure("Children on the bills", totals["children"], Kind.COUNT),
+        Figure("Actual weight", totals["actual_g"], Kind.KG),
+        Figure("Expected weight", totals["expected_g"], Kind.KG),
+        Figure("Variance", totals["variance_g"], Kind.KG),
+        Figure("Sacks not full", len(exceptions["sacks_underfilled"]), Kind.COUNT),
+        Figure("Sacks over-filled", len(exceptions["sacks_overfilled"]), Kind.COUNT),
+        Figure("Full sacks on no bill", len(exceptions["sacks_full_unbilled"]), Kind.COUNT),
+        Figure("Bills open", len(exceptions["bills_open"]), Kind.COUNT),
+        Figure("Counters that never arrived", sum(gap["missing"] for gap in exceptions["gaps"]), Kind.COUNT),
     ]
 
 
@@ -114,18 +81,19 @@ _SACK_COLUMNS = (
     Column("Sacks", "sacks", Kind.COUNT, width=10),
     Column("Expected sacks", "expected_sacks", Kind.COUNT, width=10),
 )
+BILL_ROW_COLUMNS = (
+    *_BILL_COLUMNS,
+    Column("Destination", "destination", width=30),
+    *_SACK_COLUMNS,
+    Column("Children", "children", Kind.COUNT, width=10),
+    Column("Actual", "actual_g", Kind.KG),
+    Column("Expected", "expected_g", Kind.KG),
+    Column("Variance", "variance_g", Kind.KG),
+)
 SHEETS = (
     Sheet(
         "Bills",
-        (
-            *_BILL_COLUMNS,
-            Column("Destination", "destination", width=30),
-            *_SACK_COLUMNS,
-            Column("Children", "children", Kind.COUNT, width=10),
-            Column("Actual", "actual_g", Kind.KG),
-            Column("Expected", "expected_g", Kind.KG),
-            Column("Variance", "variance_g", Kind.KG),
-        ),
+        BILL_ROW_COLUMNS,
         lambda content: content["bills"]["list"],
     ),
     Sheet(

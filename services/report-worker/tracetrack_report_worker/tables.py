@@ -14,7 +14,7 @@ import xlsxwriter
 
 SHEET_ROWS = 1_000_000
 """Of data, on a sheet; Excel takes 1,048,576 rows. What is more goes on further sheets, each with the head."""
-_OPTIONS = {
+XLSX_OPTIONS = {
     "constant_memory": True,
     "strings_to_formulas": False,
     "strings_to_numbers": False,
@@ -41,7 +41,7 @@ class XlsxTable:
     """
 
     def __init__(self, path: Path, name: str, columns: Sequence[str], *, created_at: datetime) -> None:
-        self._book = xlsxwriter.Workbook(str(path), {**_OPTIONS, "tmpdir": str(path.parent)})
+        self._book = xlsxwriter.Workbook(str(path), {**XLSX_OPTIONS, "tmpdir": str(path.parent)})
         self._book.set_properties({"title": name, "created": created_at.replace(tzinfo=None)})
         self._head = self._book.add_format({"bold": True, "bottom": 1})
         self._name = name

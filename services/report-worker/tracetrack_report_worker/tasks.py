@@ -6,14 +6,14 @@ from functools import cached_property
 from typing import Any
 
 from celery import Celery
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from tracetrack_common import failed_work, uploads
 from tracetrack_common.commands import CommandExecutor, Handler, Job
 from tracetrack_common.contracts import Command
 from tracetrack_common.drain import Handled
 from tracetrack_common.job_files import remove_old
-from tracetrack_common.job_runner import JOB_MOST_S, JobRunner, Work
+from tracetrack_common.job_runner import JOB_MOST_S, JobRunner, Made, RunningJob, Work
 from tracetrack_common.jobs import JobDesk
 from tracetrack_common.ledger import Entry
 from tracetrack_common.replay import JobReplayer, give_up
@@ -22,6 +22,9 @@ from tracetrack_report_worker import schedule, summary
 from tracetrack_report_worker.content import ALL_AREAS
 from tracetrack_report_worker.exports import export
 from tracetrack_report_worker.mail import Mailer
+from tracetrack_report_worker.report_figures import REPORTS
+from tracetrack_report_worker.report_schedules import ScheduleDesk, make_due, tell_recipients
+from tracetrack_report_worker.reports import check_area, make_report
 
 TICK_TASK = "reports.tick"
 JOBS_TASK = "reports.run_jobs"
@@ -29,7 +32,7 @@ FILES_TASK = "reports.remove_old_files"
 MAIL_TASK = "mail.send_due"
 
 _HOUR_S = 3600.0
-_WORKS: Mapping[str, Work] = {"export": export}
+_WORKS: Mapping[str, Work] = {"export": export, **dict.fromkeys(REPORTS, make_report)}
 
 _SELECT_AREAS = text("SELECT code FROM area ORDER BY area_id")
 
@@ -49,8 +52,15 @@ class ReportWorkerProcess(WorkerProcess):
     def handle_reports(self) -> Callable[[Sequence[Entry]], Handled]:
         """What the drain of the reports' ledger calls."""
         jobs: dict[str, Job] = {"eod.run": self.run_eod}
-        desk = JobDesk("reports", noun="report")
-        handlers: dict[str, Handler] = {"report.create": desk.create, "report.cancel": desk.cancel}
+        desk = JobDesk("reports", noun="report", check=check_area)
+        schedules = ScheduleDesk(self.settings)
+        handlers: dict[str, Handler] = {
+            "report.create": desk.create,
+            "report.cancel": desk.cancel,
+            "report_schedule.create": schedules.create,
+            "report_schedule.change": schedules.change,
+            "report_schedule.delete": schedules.delete,
+        }
         replayer = JobReplayer(
             self.database, CommandExecutor(self.database, queue="reports", handlers=handlers, jobs=jobs)
         )
@@ -66,7 +76,12 @@ class ReportWorkerProcess(WorkerProcess):
     @cached_property
     def job_runner(self) -> JobRunner:
         """What runs reports and exports."""
-        return JobRunner(self.database, self.settings, queue="reports", works=_WORKS)
+        return JobRunner(self.database, self.settings, queue="reports", works=_WORKS, along=self._tell)
+
+    def _tell(self, connection: Connection, job: RunningJob, made: Made) -> None:
+        host, port = self.settings.gateway_host, self.settings.gateway_port
+        address = self.settings.gateway_url or f"http://{host}:{port}"
+        tell_recipients(connection, job, made.file_name, address=address.rstrip("/"))
 
     def run_eod(self, command: Command) -> dict[str, Any]:
         """Make the summaries of a day that a person asks for: one area's, or every area's and the one over all.
@@ -129,6 +144,7 @@ def register_tasks(app: Celery, process: ReportWorkerProcess) -> None:
 
     @app.task(name=JOBS_TASK, queue="reports", time_limit=JOB_MOST_S)
     def run_jobs() -> None:
+        make_due(process.database, now=datetime.now(UTC))
         if process.job_runner.run_next():
             process.summon_jobs()
 
