@@ -263,6 +263,18 @@ def test_a_file_that_says_it_is_too_large_is_not_read(biller: httpx.Client, api:
     assert not list(api.settings.files.glob("uploads/.*"))
 
 
+def test_an_upload_that_breaks_off_leaves_nothing(api: Api) -> None:
+    """Its client is gone, and so is what it had sent."""
+    host, port = api.gateway.address.removeprefix("http://").split(":")
+    token = api.warehouse.person("biller", None).token
+    head = f"POST /api/v1/imports?area=lucknow HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n"
+    with socket.create_connection((host, int(port)), timeout=10) as client:
+        client.sendall(f"{head}Content-Length: 5000000\r\n\r\nqr_id\r\n".encode() + bytes(2_000_000))
+        eventually(lambda: list(api.settings.files.glob("uploads/.*")))
+
+    eventually(lambda: not list(api.settings.files.glob("uploads/.*")))
+
+
 @pytest.mark.parametrize(
     ("content", "query", "word"),
     [

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from starlette.requests import ClientDisconnect
+
 from tracetrack_common import uploads
 from tracetrack_common.errors import InvalidInputError, OverloadedError, TooLargeError, UnavailableError
 from tracetrack_common.ids import uuid7
@@ -68,6 +70,8 @@ class Uploads:
                 upload = await self._write(chunks, part)
             await to_thread(sniff, part)
             part.replace(uploads.path_of(self._files, upload.sha256))
+        except ClientDisconnect as error:
+            raise InvalidInputError("The upload broke off.") from error
         except TimeoutError as error:
             raise InvalidInputError(f"The upload took more than {_MOST_S:.0f} s.") from error
         except OSError as error:
