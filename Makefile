@@ -90,6 +90,10 @@ bench-ledger: $(VENV)/.dev ## this pipeline against the same without its ledger,
 bench-reads: $(VENV)/.dev ## the hot read routes at a million bags against a bare FastAPI route
 	$(BIN)/python -m tests.bench.reads
 
+.PHONY: bench-exports
+bench-exports: $(VENV)/.dev ## exports of a million rows against COPY, and what they cost those who scan
+	$(BIN)/python -m tests.bench.exports
+
 .PHONY: bench-imports
 bench-imports: $(VENV)/.dev ## imports of 80,000 and 1,000,000 rows, and the scans beside them
 	$(BIN)/python -m tests.bench.imports

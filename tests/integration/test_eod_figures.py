@@ -61,7 +61,11 @@ def day(database: Database) -> Database:
 def test_a_summary_names_its_day(day: Database, settings: Settings) -> None:
     content = make_content(day, settings, "akola", DAY, NIGHT)
 
-    assert set(content) == {"date", "area", "revision", "generated_at", "window", "scans", "bills", "exceptions"}
+    assert set(content) == {
+        *("date", "area", "revision", "generated_at", "window"),
+        *("scans", "bills", "by_area", "exceptions", "changes"),
+    }
+    assert content["changes"] is None
     assert content["date"] == "2026-03-02"
     assert content["area"] == "akola"
     assert content["revision"] == 1
@@ -80,12 +84,13 @@ def test_scans_of_an_area(day: Database, settings: Settings) -> None:
         "refused": 2,
         "by_kind": {"bill": 2, "child": 66, "parent": 1},
         "by_outcome": {"applied": 66, "duplicate": 1, "linked_elsewhere": 1, "parent_full": 1},
+        "sacks_scanned": 1,
         "children_linked": 63,
         "sacks_registered": 3,
         "by_device": [
-            {"device": "ako-1", "area": "akola", "scans": 32, "applied": 32},
-            {"device": "ako-2", "area": "akola", "scans": 36, "applied": 33},
-            {"device": None, "area": "akola", "scans": 1, "applied": 1},
+            {"device": "ako-1", "area": "akola", "scans": 32, "applied": 32, "sacks": 1, "children": 30},
+            {"device": "ako-2", "area": "akola", "scans": 36, "applied": 33, "sacks": 0, "children": 33},
+            {"device": None, "area": "akola", "scans": 1, "applied": 1, "sacks": 0, "children": 0},
         ],
     }
     assert list(by_hour) == list(range(24))
@@ -177,7 +182,9 @@ def test_all_areas_have_what_each_has_and_the_scans_that_belong_to_none(day: Dat
     assert overall["area"] == "all"
     assert overall["scans"]["total"] == 69 + 43 + 1
     assert overall["scans"]["by_outcome"]["unknown_bill"] == 1
-    assert {"device": None, "area": None, "scans": 1, "applied": 0} in overall["scans"]["by_device"]
+    assert {"device": None, "area": None, "scans": 1, "applied": 0, "sacks": 0, "children": 0} in overall["scans"][
+        "by_device"
+    ]
     assert [bill["bill_no"] for bill in overall["bills"]["list"]] == ["A-1", "A-2", "J-1"]
     assert overall["bills"]["totals"]["actual_g"] == 63_000
 

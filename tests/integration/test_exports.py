@@ -4,7 +4,11 @@ import csv
 import hashlib
 import io
 import itertools
+import threading
 from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import ClassVar
 
 import httpx
 import openpyxl
@@ -13,12 +17,18 @@ import pytest
 from tests.support.databases import Databases
 from tests.support.gateway import Api, GatewayThread, WorkerThread, problem_of
 from tests.support.reports import ReportWorkerThread, look, make, order, wait_until
-from tests.support.scans import INDORE
+from tests.support.scans import INDORE, make_scan
 from tests.support.servers import EmbeddedServers
 from tests.support.settings import fresh_settings
 from tests.support.system import scan_of
 from tests.support.warehouse import Warehouse
 from tracetrack_common.db.session import Database
+from tracetrack_common.domain.scans import Kind
+from tracetrack_common.ids import uuid7
+from tracetrack_common.job_runner import JobRunner, Made, RunningJob
+from tracetrack_common.jobs import insert_job
+from tracetrack_common.settings import Settings
+from tracetrack_report_worker.exports import export
 
 _numbers = itertools.count(61_000)
 CSV = {"Accept": "text/csv"}
@@ -187,3 +197,49 @@ def test_a_file_that_is_not_kept_any_more_is_gone(api: Api, admin: httpx.Client)
 
     assert problem_of(admin.get(f"{place}/file"), 410)["type"].endswith("/gone")
     assert look(admin, place)["state"] == "done"
+
+
+@dataclass
+class PausedJob(RunningJob):
+    """A job that waits for the test once its first rows are written."""
+
+    first_written: ClassVar[threading.Event] = threading.Event()
+    goes_on: ClassVar[threading.Event] = threading.Event()
+
+    def advance(self, done: int = 1, *, errors: int = 0) -> None:
+        self.first_written.set()
+        self.goes_on.wait(30)
+        super().advance(done, errors=errors)
+
+
+def test_what_is_applied_meanwhile_is_in_an_export_nowhere(
+    settings: Settings, warehouse: Warehouse, tmp_path: Path
+) -> None:
+    """More rows than are read at a time; between two reads a child goes into the sack that comes last."""
+    warehouse.change(
+        "INSERT INTO bag (code, area_id, capacity, child_weight_g, created_at, created_by)"
+        " SELECT 'SB' || n, 1, 30, 1000, to_timestamp(2000000000 - n), uuidv7() FROM generate_series(10001, 14000) AS n"
+    )
+    with warehouse.database.transaction() as connection:
+        arguments = {"list": "bags", "format": "csv"}
+        insert_job(connection, job_id=uuid7(), queue="reports", kind="export", arguments=arguments, actor="user:1")
+
+    def paused(job: RunningJob) -> Made:
+        return export(PausedJob(**{each.name: getattr(job, each.name) for each in fields(job)}))
+
+    own = settings.model_copy(update={"files_dir": tmp_path})
+    runner = JobRunner(warehouse.database, own, queue="reports", works={"export": paused})
+    thread = threading.Thread(target=runner.run_next)
+    thread.start()
+    assert PausedJob.first_written.wait(30)
+    (result,) = warehouse.apply([make_scan(Kind.CHILD, "LATE0001", "SB14000")])
+    PausedJob.goes_on.set()
+    thread.join()
+
+    assert result.outcome == "applied"
+    (file,) = tmp_path.iterdir()
+    rows = {row["code"]: row for row in csv.DictReader(io.StringIO(file.read_text()))}
+    assert len(rows) == 4_000
+    assert "LATE0001" not in rows
+    assert rows["SB14000"]["children"] == "0"
+    assert warehouse.value("SELECT children FROM bag WHERE code = 'SB14000'") == 1

@@ -194,6 +194,15 @@ def test_days_without_anything_make_an_empty_report(biller: httpx.Client, kind: 
     assert make(biller, kind=kind, format="xlsx", **days).content.startswith(b"PK")
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_report_is_printed(biller: httpx.Client, kind: str) -> None:
+    printed = make(biller, kind=kind, format="pdf", date_from=DAY, date_to=DAY)
+
+    assert printed.content.startswith(b"%PDF-")
+    assert printed.headers["content-type"] == "application/pdf"
+    assert printed.content.endswith(b"%%EOF")
+
+
 def test_a_period_is_of_days_that_are_over(biller: httpx.Client) -> None:
     made = make(biller, kind="daily_scans", format="json", period="last_7_days").json()
     today = datetime.now(UTC).astimezone().date()

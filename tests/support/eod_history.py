@@ -3,6 +3,7 @@
 Times are the corrected ones. Whoever writes a history decides the outcomes; nothing here knows the rules of scans.
 """
 
+import json
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -80,6 +81,17 @@ class History:
             "UPDATE device SET area_id = area.area_id FROM area WHERE area.code = :area AND device.name = :device",
             device=device,
             area=area,
+        )
+
+    def command(self, name: str, *, at: datetime, done: datetime, by: str, **outcome: str) -> None:
+        """Write that a command was done; its effect is the caller's to write."""
+        self._connection.execute(
+            text(
+                "INSERT INTO command (command_id, actor, name, content_sha256, received_at, done_at, status, outcome)"
+                " SELECT :id, 'user:' || user_id, :name, '', :at, :done, 'done', CAST(:outcome AS jsonb)"
+                " FROM app_user WHERE username = :by"
+            ),
+            {"id": uuid7(), "name": name, "at": at, "done": done, "by": by, "outcome": json.dumps(outcome)},
         )
 
     def set_zone(self, area: str, zone: str) -> None:

@@ -261,6 +261,7 @@ def _expect_scans(scans: list[tuple[Event, str]], zone: ZoneInfo) -> dict[str, A
     outcomes = Counter(event.outcome for event, _ in scans)
     applied = Counter(event.at.astimezone(zone).hour for event, _ in scans if event.outcome == "applied")
     hours = Counter(event.at.astimezone(zone).hour for event, _ in scans)
+    verbs = Counter((event.verb, event.at.astimezone(zone).hour) for event, _ in scans)
     devices = Counter((place, event.by or None) for event, place in scans)
     return {
         "total": len(scans),
@@ -269,9 +270,19 @@ def _expect_scans(scans: list[tuple[Event, str]], zone: ZoneInfo) -> dict[str, A
         "refused": outcomes.total() - outcomes["applied"] - outcomes["duplicate"],
         "by_kind": dict(Counter(event.kind for event, _ in scans)),
         "by_outcome": dict(outcomes),
+        "sacks_scanned": sum(event.verb == "register" for event, _ in scans),
         "children_linked": sum(event.verb == "put" for event, _ in scans),
         "by_device": devices,
-        "by_hour": [{"hour": hour, "scans": hours[hour], "applied": applied[hour]} for hour in range(24)],
+        "by_hour": [
+            {
+                "hour": hour,
+                "scans": hours[hour],
+                "applied": applied[hour],
+                "sacks": verbs["register", hour],
+                "children": verbs["put", hour],
+            }
+            for hour in range(24)
+        ],
     }
 
 

@@ -75,5 +75,5 @@ def count_rows(database: Database, table: str) -> int:
 
 
 def figures_of(content: dict[str, Any]) -> dict[str, Any]:
-    """Leave out which revision it is and when it was made."""
-    return {key: value for key, value in content.items() if key not in {"revision", "generated_at"}}
+    """Leave out which revision it is, when it was made, and what changed since the one before."""
+    return {key: value for key, value in content.items() if key not in {"revision", "generated_at", "changes"}}

@@ -17,6 +17,7 @@ from tracetrack_common.domain.eod import (
     count_created_by_biller,
     count_scans,
     find_disagreements,
+    sum_by_area,
     total_bills,
 )
 from tracetrack_common.domain.scans import Kind, Outcome
@@ -88,10 +89,12 @@ def totals(figures: ScanFigures) -> list[int]:
         figures.refused,
         figures.late,
         figures.children_linked,
+        figures.sacks_scanned,
         *(figures.by_outcome.get(outcome.value, 0) for outcome in Outcome),
         *(figures.by_kind.get(kind.value, 0) for kind in Kind),
         *(row.scans for row in figures.by_hour),
         *(row.applied for row in figures.by_hour),
+        *(row.children for row in figures.by_hour),
     ]
 
 
@@ -157,6 +160,20 @@ def test_totals_are_the_sums_over_the_bills(listed: Sequence[BillFigures]) -> No
     assert total.children == sum(bill.children for bill in listed)
     assert sum(count_by_status(listed).values()) == len(listed)
     assert sum(count_created_by_biller(listed).values()) == sum(bill.is_created_today for bill in listed)
+
+
+@given(bills, cells)
+def test_areas_sum_to_the_totals(listed: Sequence[BillFigures], day: Sequence[ScanCell]) -> None:
+    scans = count_scans(day)
+    areas = sum_by_area(scans, listed)
+
+    assert sum(row.bills for row in areas) == len(listed)
+    assert sum(row.scans for row in areas) == scans.total
+    assert sum(row.applied for row in areas) == scans.applied
+    assert sum(row.sacks for row in areas) == scans.sacks_scanned
+    assert sum(row.children for row in areas) == scans.children_linked
+    for name in ("sacks", "children", "actual_g", "expected_g", "variance_g"):
+        assert sum(getattr(row.totals, name) for row in areas) == getattr(total_bills(listed), name)
 
 
 @given(bills)

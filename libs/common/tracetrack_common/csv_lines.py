@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FORMULA_STARTS = frozenset("=+-@\t\r\n")
 
 
 def csv_lines(rows: Iterable[Sequence[Any]]) -> bytes:
@@ -25,10 +25,12 @@ def csv_lines(rows: Iterable[Sequence[Any]]) -> bytes:
 
 def cell_of(value: Any) -> Any:
     """Give a value as it stands in a cell: lists of words as words, other documents as JSON, no formulas."""
+    if value is None or type(value) is int:
+        return value
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list) and all(isinstance(each, str) for each in value):
         value = " ".join(value)
     elif isinstance(value, list | dict):
         value = orjson.dumps(value).decode()
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
+    return f"'{value}" if isinstance(value, str) and value[:1] in _FORMULA_STARTS else value

@@ -49,6 +49,7 @@ _CLAIM = text("""
     WHERE job_id = (
         SELECT job_id FROM job
         WHERE queue = :queue AND (state = 'queued' OR (state = 'running' AND leased_until < clock_timestamp()))
+            AND kind = ANY(:kinds)
         ORDER BY job_id LIMIT 1 FOR UPDATE SKIP LOCKED
     ) AND :at_once > (
         SELECT count(*) FROM job
@@ -311,6 +312,7 @@ class JobRunner:
     def _claim(self) -> RunningJob | None:
         values = {
             "queue": self._queue,
+            "kinds": list(self._works),  # a kind of the next release is for a worker of it
             "at_once": self._settings.jobs_at_once,
             "lease": timedelta(seconds=self._settings.job_lease_s),
         }

@@ -84,6 +84,12 @@ class Settings(BaseSettings):
 
     eod_zone: str = Field(default="Asia/Kolkata", description="zone of the summary over all areas")
     eod_delay_minutes: int = Field(default=15, ge=0, description="minutes after the day's end the nightly run comes")
+    eod_quiet_minutes: int = Field(
+        default=10, ge=0, description="minutes for which nothing must come to a closed day before it is revised"
+    )
+    eod_quiet_most_minutes: int = Field(
+        default=60, ge=0, description="minutes after the first late one at which it is revised although more comes"
+    )
     eod_tick_s: float = Field(default=60.0, gt=0, le=300, description="how often it is looked whether one is due")
 
     files_dir: Path | None = Field(

@@ -50,7 +50,7 @@ class ReportIn(BaseModel):
     )
 
     kind: ReportKind
-    format: Literal["xlsx", "csv", "json"] = Field(description="of `export`: csv or xlsx")
+    format: Literal["pdf", "xlsx", "csv", "json"] = Field(description="of `export`: csv or xlsx")
     area: AreaCode | None = Field(default=None, description="of a report; every area when left out")
     period: Period | None = Field(default=None, description="days that are over, on the area's calendar")
     date_from: IsoDate | None = Field(default=None, description="the first day, instead of a period")

@@ -10,10 +10,12 @@ import orjson
 
 from tracetrack_common.domain.eod import (
     BillFigures,
+    BillTotals,
     Figures,
     ScanFigures,
     count_by_status,
     count_created_by_biller,
+    sum_by_area,
     total_bills,
 )
 
@@ -27,13 +29,16 @@ def render_figures(figures: Figures) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``window``, ``scans``, ``bills`` and ``exceptions``.
+        ``window``, ``scans``, ``bills``, ``by_area`` and ``exceptions``.
     """
     window = figures.window
     return {
         "window": {"start": window.start.isoformat(), "end": window.end.isoformat(), "zone": window.zone},
         "scans": _scans(figures.scans, figures.sacks_registered),
         "bills": _bills(figures),
+        "by_area": [
+            {**asdict(row), "totals": _totals(row.totals)} for row in sum_by_area(figures.scans, figures.bills)
+        ],
         "exceptions": _exceptions(figures),
     }
 
@@ -73,6 +78,7 @@ def _scans(scans: ScanFigures, sacks_registered: int) -> dict[str, Any]:
         "refused": scans.refused,
         "by_kind": scans.by_kind,
         "by_outcome": scans.by_outcome,
+        "sacks_scanned": scans.sacks_scanned,
         "children_linked": scans.children_linked,
         "sacks_registered": sacks_registered,
         "by_device": [asdict(row) for row in scans.by_device],
@@ -81,7 +87,6 @@ def _scans(scans: ScanFigures, sacks_registered: int) -> dict[str, Any]:
 
 
 def _bills(figures: Figures) -> dict[str, Any]:
-    totals = total_bills(figures.bills)
     return {
         "created": sum(bill.is_created_today for bill in figures.bills),
         "by_status": count_by_status(figures.bills),
@@ -89,8 +94,12 @@ def _bills(figures: Figures) -> dict[str, Any]:
             {"biller": biller, "created": created} for biller, created in count_created_by_biller(figures.bills).items()
         ],
         "list": [_bill(bill) for bill in figures.bills],
-        "totals": {**asdict(totals), "variance_g": totals.variance_g},
+        "totals": _totals(total_bills(figures.bills)),
     }
+
+
+def _totals(totals: BillTotals) -> dict[str, int]:
+    return {**asdict(totals), "variance_g": totals.variance_g}
 
 
 def _bill(bill: BillFigures) -> dict[str, Any]:

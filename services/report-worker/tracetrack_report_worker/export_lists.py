@@ -6,7 +6,6 @@ A test holds each against what the gateway gives for the same filters.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from tracetrack_common.db.arrays import text_array_literal
@@ -40,7 +39,7 @@ class ExportList:
     select: str
     order: str
     conditions: Mapping[str, str | Mapping[Any, str]]
-    cells: Cells
+    cells: Cells = tuple
     always: str = "true"
 
     def statement(self, filters: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -94,44 +93,21 @@ def _searched(code: str, match: str) -> str:
     return f"%{escaped}%"
 
 
-def _time(value: datetime | None) -> str | None:
-    """Write a time as the API does."""
-    return None if value is None else value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-def _bag_cells(row: Any) -> Sequence[Any]:
-    code, kind, area, created_at, *others = row
-    return code, kind, area, _time(created_at), *others
+def _at(column: str, name: str | None = None) -> str:
+    """Give a time as the API writes it: as text, since making a million times anew costs more than all else."""
+    written = f"replace(to_char({column}, 'YYYY-MM-DD\"T\"HH24:MI:SS.US'), '.000000', '') || 'Z'"
+    return f"{written} AS {name or column}"
 
 
 def _scan_cells(row: Any) -> Sequence[Any]:
-    outcome = Outcome(row.outcome)
-    result = Result(outcome, row.refers_to, row.children, row.capacity, row.weight_g)
-    return (
-        row.scan_id,
-        row.kind,
-        row.code,
-        row.target,
-        row.outcome,
-        outcome.feedback.value,
-        describe(Kind(row.kind), row.code, row.target, result),
-        row.refers_to,
-        row.area,
-        row.device,
-        row.user,
-        _time(row.scanned_at),
-        _time(row.device_time),
-        _time(row.received_at),
-        _time(row.applied_at),
-        row.epoch,
-        row.seq,
-    )
+    scan_id, kind, code, target, outcome, refers_to, children, capacity, weight_g, *others = row
+    found = _OUTCOMES[outcome]
+    message = describe(_KINDS[kind], code, target, Result(found, refers_to, children, capacity, weight_g))
+    return scan_id, kind, code, target, outcome, found.feedback.value, message, refers_to, *others
 
 
-def _timed_cells(row: Any) -> Sequence[Any]:
-    return [_time(value) if isinstance(value, datetime) else value for value in row]
-
-
+_OUTCOMES = {outcome.value: outcome for outcome in Outcome}
+_KINDS = {kind.value: kind for kind in Kind}
 _AREA = "area.code = :area"
 _IS_SACK = "bag.capacity IS NOT NULL"
 _IS_CHILD = "bag.capacity IS NULL"
@@ -149,11 +125,13 @@ def _narrowed(table: str, searched: str) -> dict[str, str]:
     }
 
 
+_SCAN_TIMES = ("scanned_at", "device_time", "received_at", "applied_at")
+
 _BAGS = BagList(
     columns=("code", "kind", "area", "created_at", "parent", "bill_no", "children", "capacity", "weight_g"),
     select=(
         "SELECT bag.code, CASE WHEN bag.capacity IS NULL THEN 'child' ELSE 'parent' END AS kind, area.code AS area,"
-        " bag.created_at, parent.code AS parent, bill.bill_no,"
+        f" {_at('bag.created_at', 'created_at')}, parent.code AS parent, bill.bill_no,"
         " CASE WHEN bag.capacity IS NOT NULL THEN bag.children END AS children, bag.capacity,"
         " bag.children * bag.child_weight_g AS weight_g"
         " FROM bag LEFT JOIN area ON area.area_id = bag.area_id"
@@ -183,7 +161,6 @@ _BAGS = BagList(
             "full": f"{_IS_SACK} AND bag.children = bag.capacity",
         },
     },
-    cells=_bag_cells,
     always="bag.deleted_at IS NULL",
 )
 
@@ -209,8 +186,8 @@ _SCANS = ExportList(
     ),
     select=(
         "SELECT CAST(scan_id AS text) AS scan_id, kind, scan.code, target, outcome, refers_to, children, capacity,"
-        " weight_g, area.code AS area, device.name AS device, app_user.username AS user, scanned_at, device_time,"
-        " received_at, applied_at, epoch, seq FROM scan LEFT JOIN area ON area.area_id = scan.area_id"
+        " weight_g, area.code AS area, device.name AS device, app_user.username AS user,"
+        f" {', '.join(map(_at, _SCAN_TIMES))}, epoch, seq FROM scan LEFT JOIN area ON area.area_id = scan.area_id"
         " LEFT JOIN device ON device.device_id = scan.device_id"
         " LEFT JOIN app_user ON app_user.user_id = scan.user_id"
     ),
@@ -255,7 +232,8 @@ _BILLS = ExportList(
     ),
     select=(
         "SELECT bill_no, area.code AS area, status, capacity, destination, vehicle, description,"
-        " app_user.username AS created_by, bill.created_at, sacks, children, actual_weight_g, expected_weight_g,"
+        " app_user.username AS created_by,"
+        f" {_at('bill.created_at', 'created_at')}, sacks, children, actual_weight_g, expected_weight_g,"
         " actual_weight_g - expected_weight_g AS variance_g, version"
         " FROM bill JOIN area USING (area_id) JOIN app_user ON app_user.user_id = bill.created_by"
     ),
@@ -264,33 +242,34 @@ _BILLS = ExportList(
         "status": "status = :status",
         **_narrowed("bill", "bill_no, destination, vehicle, description"),
     },
-    cells=_timed_cells,
     always="bill.deleted_at IS NULL",
 )
 
 _RETURNS = ExportList(
     columns=("return_no", "area", "state", "notes", "created_by", "created_at", "sacks"),
     select=(
-        "SELECT return_no, area.code AS area, state, notes, app_user.username AS created_by, goods_return.created_at,"
+        "SELECT return_no, area.code AS area, state, notes, app_user.username AS created_by,"
+        f" {_at('goods_return.created_at', 'created_at')},"
         " (SELECT count(DISTINCT parent_id) FROM return_sack"
         " WHERE return_sack.return_id = goods_return.return_id) AS sacks"
         " FROM goods_return JOIN area USING (area_id) JOIN app_user ON app_user.user_id = goods_return.created_by"
     ),
     order="ORDER BY goods_return.return_id DESC",
     conditions={"state": "state = :state", **_narrowed("goods_return", "return_no, notes")},
-    cells=_timed_cells,
 )
 
 _AUDIT = ExportList(
     columns=("chain", "seq", "at", "actor", "action", "object", "before", "after", "request_id", "address"),
-    select="SELECT chain, seq, at, actor, action, object, before, after, request_id, address FROM audit_log",
-    order="ORDER BY at DESC, chain DESC, seq DESC",
+    select=(
+        f"SELECT chain, seq, {_at('audit_log.at', 'at')}, actor, action, object, before, after, request_id, address"
+        " FROM audit_log"
+    ),
+    order="ORDER BY audit_log.at DESC, chain DESC, seq DESC",
     conditions={
         **{name: f"{name} = :{name}" for name in ("actor", "action", "object", "request_id")},
         "since": "at >= CAST(:since AS timestamptz)",
         "until": "at < CAST(:until AS timestamptz)",
     },
-    cells=_timed_cells,
 )
 
 LISTS: Mapping[str, ExportList] = {

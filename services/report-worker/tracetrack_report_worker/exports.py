@@ -46,6 +46,6 @@ def _read(job: RunningJob, connection: Connection, exported: ExportList) -> Iter
     """Give the rows of a list as its route gives them, some at a time, and note them as done once they are written."""
     statement, values = exported.statement(job.arguments.get("filters", {}))
     found = connection.execute(text(statement), values, execution_options={"yield_per": _ROWS_AT_A_TIME})
-    for some in found.partitions():
+    for some in found.partitions(_ROWS_AT_A_TIME):
         yield [exported.cells(row) for row in some]
         job.advance(len(some))

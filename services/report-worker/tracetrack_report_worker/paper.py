@@ -5,11 +5,11 @@ from datetime import datetime
 from functools import partial
 from zoneinfo import ZoneInfo
 
-from tracetrack_report_worker.documents.model import Chart, Column, Document, Kind, Row, Section
+from tracetrack_report_worker.documents.model import Chart, Document, Kind, Row, Section
 from tracetrack_report_worker.sheets import BILL_ROW_COLUMNS, SHEETS, overview
 
 _NOBODY = "(nobody)"
-_BILLS, _BILLERS, _HOURS = "Bills", "Billers", "Hours"
+_BILLS, _HOURS = "Bills", "Hours"
 _PAPER_COLUMNS = tuple(column for column in BILL_ROW_COLUMNS if column.key != "created_by")
 _CHARTED = frozenset({_HOURS})
 """On paper a chart says it."""
@@ -60,16 +60,11 @@ def _sections(content: Row) -> Iterable[Section]:
         yield Section(
             sheet.name, sheet.columns, partial(sheet.rows, content), on_paper=not is_list and sheet.name not in _CHARTED
         )
-        if sheet.name == _BILLERS:
-            yield from _biller_pages(content)
-
-
-def _biller_pages(content: Row) -> Iterable[Section]:
     for biller, bills in bills_by_biller(content).items():
-        yield _bills_of(f"Bills of {biller}", _PAPER_COLUMNS, bills)
+        yield _bills_of(f"Bills of {biller}", bills)
 
 
-def _bills_of(name: str, columns: Sequence[Column], bills: Sequence[Row]) -> Section:
+def _bills_of(name: str, bills: Sequence[Row]) -> Section:
     sacks, weight_g = sum(bill["sacks"] for bill in bills), sum(bill["actual_g"] for bill in bills)
     note = f"{len(bills)} bills, {sacks} sacks, {weight_g / 1000:,.3f} kg."
-    return Section(name, columns, lambda: bills, starts_page=True, in_files=False, note=note)
+    return Section(name, _PAPER_COLUMNS, lambda: bills, starts_page=True, in_files=False, note=note)

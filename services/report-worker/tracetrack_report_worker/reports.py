@@ -12,7 +12,7 @@ from tracetrack_common.errors import NotFoundError
 from tracetrack_common.job_runner import Made, RunningJob
 from tracetrack_report_worker import storage
 from tracetrack_report_worker.content import ALL_AREAS
-from tracetrack_report_worker.documents import csv_file, json_file, xlsx
+from tracetrack_report_worker.documents import csv_file, json_file, pdf, xlsx
 from tracetrack_report_worker.documents.model import Document
 from tracetrack_report_worker.history import Scope
 from tracetrack_report_worker.report_document import days_in_words, document_of
@@ -23,6 +23,7 @@ WRITERS: Mapping[str, Callable[[Document, BinaryIO], None]] = {
     "csv": csv_file.write,
     "json": json_file.write,
     "xlsx": xlsx.write,
+    "pdf": pdf.write,
 }
 """What writes a report, by format."""
 

@@ -10,7 +10,7 @@ from tracetrack_common.db.session import Database, is_transient
 from tracetrack_common.domain.business_day import missing_dates
 from tracetrack_common.log import get_logger
 from tracetrack_common.settings import Settings
-from tracetrack_report_worker import storage, summary
+from tracetrack_report_worker import late, storage, summary
 from tracetrack_report_worker.content import ALL_AREAS
 from tracetrack_report_worker.summary import Made
 
@@ -87,6 +87,54 @@ def make_due(database: Database, settings: Settings, *, now: datetime) -> list[M
     if errors:
         raise ExceptionGroup("end-of-day summaries that could not be made", errors)
     return made
+
+
+def revise_touched(database: Database, settings: Settings, *, now: datetime) -> list[Made]:
+    """Make the next revision of every closed day to which something came late, once no more comes.
+
+    A trickle makes one revision: a day is read anew when nothing has come to it for `eod_quiet_minutes`, or
+    `eod_quiet_most_minutes` after the first of it came.
+
+    Parameters
+    ----------
+    database, settings, now
+        As of `make_due`.
+
+    Returns
+    -------
+    list of Made
+        In the order they were made; what turned out to say nothing new is among them, not `made`.
+
+    Raises
+    ------
+    sqlalchemy.exc.DBAPIError, StateChangedError
+        What a repetition may cure; what was made until then stays.
+    """
+    with database.transaction() as connection:
+        late.look(connection, zone=settings.eod_zone)
+    with database.snapshot() as connection:
+        quiet = late.list_quiet(
+            connection,
+            quiet_since=now - timedelta(minutes=settings.eod_quiet_minutes),
+            touched_since=now - timedelta(minutes=settings.eod_quiet_most_minutes),
+        )
+    revised = []
+    for touched in quiet:
+        revised.append(
+            summary.make(
+                database,
+                settings,
+                area=touched.area,
+                business_date=touched.business_date,
+                now=now,
+                actor=_ACTOR,
+                request_id=None,
+                address=None,
+            )
+        )
+        with database.transaction() as connection:
+            late.settle(connection, touched)
+    return revised
 
 
 def list_due(connection: Connection, settings: Settings, *, now: datetime) -> list[Due]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import orjson
@@ -14,8 +14,9 @@ _ALLOW_MEMORY = text("SET LOCAL work_mem = '64MB'")
 _FIND_AREA = text("SELECT area_id, code, zone, created_at FROM area WHERE code = :code")
 _LIST_AREAS = text("SELECT area_id, code, zone, created_at FROM area ORDER BY code")
 _LIST_MADE = text("SELECT DISTINCT area_id, business_date FROM eod_summary WHERE generated_at >= window_end")
+_LAST_WINDOW_END = text("SELECT max(window_end) FROM eod_summary WHERE generated_at >= window_end")
 _FIND_NEWEST = text("""
-    SELECT revision, figures_sha256 FROM eod_summary
+    SELECT revision, figures_sha256, content FROM eod_summary
     WHERE business_date = :business_date AND area_id IS NOT DISTINCT FROM CAST(:area_id AS smallint)
     ORDER BY revision DESC LIMIT 1
 """)
@@ -48,6 +49,7 @@ class Newest:
 
     revision: int
     figures_sha256: bytes
+    content: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +86,15 @@ def list_made(connection: Connection) -> set[tuple[int | None, date]]:
     return {(row.area_id, row.business_date) for row in connection.execute(_LIST_MADE)}
 
 
+def last_window_end(connection: Connection) -> datetime:
+    """Give the end of the latest day that has a summary made after its end; where there is none, a time before all."""
+    return connection.scalar(_LAST_WINDOW_END) or datetime.min.replace(tzinfo=UTC)
+
+
 def find_newest(connection: Connection, *, area_id: int | None, business_date: date) -> Newest | None:
     """Give the newest revision for an area and date."""
     found = connection.execute(_FIND_NEWEST, {"area_id": area_id, "business_date": business_date}).one_or_none()
-    return None if found is None else Newest(found.revision, bytes(found.figures_sha256))
+    return None if found is None else Newest(found.revision, bytes(found.figures_sha256), found.content)
 
 
 def insert_summary(connection: Connection, summary: Summary) -> int | None:

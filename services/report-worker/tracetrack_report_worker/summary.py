@@ -5,6 +5,7 @@ unique key of (area, date, revision) decides between two that run at once: the o
 reads anew, and sees what the first one made. So an older snapshot never stands above a newer one.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from hashlib import sha256
@@ -20,8 +21,10 @@ from tracetrack_common.errors import ConflictError, InvalidInputError, NotFoundE
 from tracetrack_common.log import get_logger
 from tracetrack_common.settings import Settings
 from tracetrack_report_worker import history, storage, workbook
+from tracetrack_report_worker.changes import list_changes
 from tracetrack_report_worker.content import ALL_AREAS, digest_figures, render_figures, render_summary
 from tracetrack_report_worker.gaps import list_gaps
+from tracetrack_report_worker.late import list_late_commands
 
 log = get_logger(__name__)
 
@@ -145,11 +148,23 @@ def _draft(
         window=window,
         generated_at=now,
         figures_sha256=digest_figures(figures, is_day_over=now >= window.end),
-        content=render_summary(
-            figures, area=area or ALL_AREAS, business_date=business_date, revision=revision, generated_at=now
-        ),
+        content={
+            **render_summary(
+                figures, area=area or ALL_AREAS, business_date=business_date, revision=revision, generated_at=now
+            ),
+            "changes": _changes(connection, window, newest, figures),
+        },
     )
     return _Draft(summary, newest)
+
+
+def _changes(
+    connection: Connection, window: Window, newest: storage.Newest | None, figures: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    if newest is None:
+        return None
+    late = list_late_commands(connection, window, since=newest.content["generated_at"])
+    return list_changes(newest.content, figures, late)
 
 
 def _begun_window(business_date: date, zone: str, now: datetime) -> Window:

@@ -140,7 +140,9 @@ def register_tasks(app: Celery, process: ReportWorkerProcess) -> None:
 
     @app.task(name=TICK_TASK, queue="reports")
     def tick() -> None:
-        schedule.make_due(process.database, process.settings, now=datetime.now(UTC))
+        now = datetime.now(UTC)
+        schedule.make_due(process.database, process.settings, now=now)
+        schedule.revise_touched(process.database, process.settings, now=now)
 
     @app.task(name=JOBS_TASK, queue="reports", time_limit=JOB_MOST_S)
     def run_jobs() -> None:

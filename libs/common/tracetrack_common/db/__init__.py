@@ -1,4 +1,4 @@
-"""Postgres: the schema, its migrations, and the one place that opens transactions."""
+"""Postgres: the schema, its migrations, and the one place that opens and commits transactions."""
 
 from tracetrack_common.db import job_schema, schema
 

@@ -5,6 +5,7 @@ Weights are grams, times are UTC. Why each index is there stands in `docs/schema
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Date,
@@ -351,6 +352,7 @@ scan = Table(
     CheckConstraint("(device_id IS NULL) <> (user_id IS NULL)", name="one_actor"),
     _one_of("kind", "parent", "child", "bill", "return"),
     Index("scan_scanned_at_brin", "scanned_at", postgresql_using="brin"),
+    Index("scan_applied_at_brin", "applied_at", postgresql_using="brin", postgresql_with={"autosummarize": True}),
     Index("scan_refused_idx", "scan_id", postgresql_where=text("outcome NOT IN ('applied', 'known', 'duplicate')")),
     Index(
         "scan_named_idx",
@@ -393,6 +395,7 @@ command = Table(
     Column("outcome", JSONB, nullable=False),
     _one_of("status", "done", "refused"),
     UniqueConstraint("actor", "idempotency_key"),
+    Index("command_done_at_brin", "done_at", postgresql_using="brin", postgresql_with={"autosummarize": True}),
 )
 
 audit_chain = Table(
@@ -475,6 +478,24 @@ eod_summary = Table(
         unique=True,
         postgresql_nulls_not_distinct=True,
     ),
+)
+
+eod_touched = Table(
+    "eod_touched",
+    metadata,
+    Column("business_date", Date, nullable=False),
+    Column("area_id", SmallInteger, ForeignKey("area.area_id"), comment="NULL: all areas"),
+    Column("first_at", _TIME, nullable=False, comment="when the first and the last of what came late was applied"),
+    Column("last_at", _TIME, nullable=False),
+    Index("eod_touched_date_area_key", "business_date", "area_id", unique=True, postgresql_nulls_not_distinct=True),
+)
+
+eod_look = Table(
+    "eod_look",
+    metadata,
+    Column("one", Boolean, primary_key=True, server_default=text("true"), comment="there is one row"),
+    Column("looked_until", _TIME, nullable=False, comment="what was applied until then was looked at"),
+    CheckConstraint("one", name="one"),
 )
 
 eod_document = Table(

@@ -5,7 +5,7 @@ Weights are grams.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -47,21 +47,25 @@ class ScanCell:
 
 @dataclass(frozen=True, slots=True)
 class DeviceScans:
-    """The scans of one device, or of people (None), in one area."""
+    """The scans of one device, or of people (None), in one area; of the applied ones those of sacks, of children."""
 
     device: str | None
     area: str | None
     scans: int
     applied: int
+    sacks: int
+    children: int
 
 
 @dataclass(frozen=True, slots=True)
 class HourScans:
-    """The scans of one local hour."""
+    """The scans of one local hour; of the applied ones those of sacks, of children."""
 
     hour: int
     scans: int
     applied: int
+    sacks: int
+    children: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,7 @@ class ScanFigures:
     already: int
     refused: int
     late: int
+    sacks_scanned: int
     children_linked: int
     by_kind: dict[str, int]
     by_outcome: dict[str, int]
@@ -93,25 +98,31 @@ def count_scans(cells: Iterable[ScanCell]) -> ScanFigures:
     outcomes: Counter[str] = Counter()
     feedbacks: Counter[Feedback] = Counter()
     devices: dict[tuple[str | None, str | None], list[int]] = {}
-    hours = {hour: [0, 0] for hour in HOURS}
-    late = children_linked = 0
+    hours = {hour: [0, 0, 0, 0] for hour in HOURS}
+    late = 0
     for cell in cells:
         applied = cell.scans if cell.outcome is Outcome.APPLIED else 0
         kinds[cell.kind.value] += cell.scans
         outcomes[cell.outcome.value] += cell.scans
         feedbacks[cell.outcome.feedback] += cell.scans
-        for counts in (devices.setdefault((cell.area, cell.device), [0, 0]), hours[cell.hour]):
-            counts[0] += cell.scans
-            counts[1] += applied
+        added = (
+            cell.scans,
+            applied,
+            applied if cell.kind is Kind.PARENT else 0,
+            applied if cell.kind is Kind.CHILD else 0,
+        )
+        for counts in (devices.setdefault((cell.area, cell.device), [0, 0, 0, 0]), hours[cell.hour]):
+            for place, number in enumerate(added):
+                counts[place] += number
         late += cell.late
-        children_linked += applied if cell.kind is Kind.CHILD else 0
     return ScanFigures(
         total=kinds.total(),
         applied=feedbacks[Feedback.OK],
         already=feedbacks[Feedback.ALREADY],
         refused=feedbacks[Feedback.STOP],
         late=late,
-        children_linked=children_linked,
+        sacks_scanned=sum(counts[2] for counts in hours.values()),
+        children_linked=sum(counts[3] for counts in hours.values()),
         by_kind=_sorted(kinds),
         by_outcome=_sorted(outcomes),
         refused_by_reason=_sorted({name: n for name, n in outcomes.items() if Outcome(name).feedback is Feedback.STOP}),
@@ -201,6 +212,40 @@ def total_bills(bills: Iterable[BillFigures]) -> BillTotals:
     return BillTotals(*sums)
 
 
+@dataclass(frozen=True, slots=True)
+class AreaFigures:
+    """What one area's day comes to; `area` is None for scans that count in no area."""
+
+    area: str | None
+    scans: int
+    applied: int
+    sacks: int
+    children: int
+    bills: int
+    totals: BillTotals
+
+
+def sum_by_area(scans: ScanFigures, bills: Iterable[BillFigures]) -> list[AreaFigures]:
+    """Add up each area's scans and bills, by its code."""
+    of_area: dict[str | None, tuple[list[DeviceScans], list[BillFigures]]] = {}
+    for row in scans.by_device:
+        of_area.setdefault(row.area, ([], []))[0].append(row)
+    for bill in bills:
+        of_area.setdefault(bill.area, ([], []))[1].append(bill)
+    return [
+        AreaFigures(
+            area,
+            scans=sum(row.scans for row in rows),
+            applied=sum(row.applied for row in rows),
+            sacks=sum(row.sacks for row in rows),
+            children=sum(row.children for row in rows),
+            bills=len(own),
+            totals=total_bills(own),
+        )
+        for area, (rows, own) in sorted(of_area.items(), key=lambda entry: (entry[0] is None, entry[0] or ""))
+    ]
+
+
 def count_by_status(bills: Iterable[BillFigures]) -> dict[str, int]:
     """Count bills by their state at the window's end, every state named."""
     counts = Counter(bill.status for bill in bills)
@@ -279,4 +324,13 @@ def find_disagreements(scans: ScanFigures) -> list[str]:
         "by device": sum(row.scans for row in scans.by_device),
         "by hour": sum(row.scans for row in scans.by_hour),
     }
-    return [f"scans {name}: {found}, not {scans.total}" for name, found in parts.items() if found != scans.total]
+    wrong = [f"scans {name}: {found}, not {scans.total}" for name, found in parts.items() if found != scans.total]
+    views: Mapping[str, Sequence[DeviceScans] | Sequence[HourScans]] = {
+        "by device": scans.by_device,
+        "by hour": scans.by_hour,
+    }
+    for name, rows in views.items():
+        for field, total in (("sacks", scans.sacks_scanned), ("children", scans.children_linked)):
+            if (found := sum(getattr(row, field) for row in rows)) != total:
+                wrong.append(f"{field} {name}: {found}, not {total}")
+    return wrong
