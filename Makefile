@@ -66,12 +66,25 @@ soak: $(VENV)/.dev ## an hour at 1.2 x the peak with faults; writes build/soak.j
 	$(BIN)/python -m tests.fault.soak
 
 .PHONY: lint
-lint: $(VENV)/.dev ## ruff, mypy --strict, import-linter, deptry
+lint: $(VENV)/.dev audit ## ruff, mypy --strict, import-linter, deptry, and the audit
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	@for package in $(PACKAGES); do echo "deptry $$package"; (cd $$package && $(CURDIR)/$(BIN)/deptry .) || exit 1; done
+
+.PHONY: audit
+audit: $(VENV)/.dev ## bandit, and what can be known of the dependencies without a network
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive $(foreach package,$(PACKAGES),$(package)/tracetrack_*)
+	$(BIN)/python -m pytest --quiet tests/unit/test_lock_files.py
+
+.PHONY: audit-online
+audit-online: $(VENV)/.dev ## the locked versions against the advisories at PyPI; needs a network
+	$(BIN)/pip-audit --strict --disable-pip --require-hashes $(foreach file,requirements.lock requirements-dev.lock,-r $(file))
+
+.PHONY: schemathesis
+schemathesis: $(VENV)/.dev ## fuzz every route as every role, five minutes each
+	$(BIN)/python -m tests.support.fuzzing
 
 .PHONY: format
 format: $(VENV)/.dev ## put the code in its standard form

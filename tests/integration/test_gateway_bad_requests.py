@@ -133,3 +133,14 @@ def test_an_idempotency_key_that_is_none_is_refused(admin: httpx.Client, key: st
 )
 def test_a_method_that_a_route_has_not_is_refused(admin: httpx.Client, method: str, path: str) -> None:
     assert problem_of(admin.request(method, f"/api/v1/{path}"), 405)["title"] == "Method Not Allowed"
+
+
+def test_a_refused_method_is_told_with_all_that_there_are(admin: httpx.Client) -> None:
+    assert admin.put("/api/v1/users").headers["allow"] == "GET, POST"
+    assert admin.put("/api/v1/bills/B-1").headers["allow"] == "DELETE, GET, PATCH"
+
+
+@pytest.mark.parametrize("query", ["scans?scanned_until", "bags?created_until", "audit?until"])
+def test_a_time_of_an_offset_that_postgres_does_not_read_is_understood(admin: httpx.Client, query: str) -> None:
+    assert admin.get(f"/api/v1/{query}=0210-12-13T11:16:35-19:03").json()["items"] == []
+    problem_of(admin.get(f"/api/v1/{query}=0001-01-01T00:00:00%2B14:00"), 422)

@@ -22,6 +22,7 @@ from tracetrack_common.redis_client import connect_worker
 from tracetrack_common.settings import Settings
 from tracetrack_common.worker import summoner
 from tracetrack_gateway.main import create_asgi
+from tracetrack_gateway.serving import serve_config
 from tracetrack_scan_worker.tasks import IMPORTS_TASK, ScanWorkerProcess
 
 _QUEUES = ("scans", "commands")
@@ -47,10 +48,7 @@ class GatewayThread:
     def __init__(self, settings: Settings) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.address = "http://127.0.0.1:{1}".format(*self._socket.getsockname())
-        config = uvicorn.Config(
-            create_asgi(settings), loop="uvloop", http="httptools", lifespan="on", log_config=None, access_log=False
-        )
-        self._server = uvicorn.Server(config)
+        self._server = uvicorn.Server(serve_config(settings, create_asgi(settings)))
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, name="gateway")
 
     def __enter__(self) -> Self:

@@ -10,6 +10,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ReadOnlyError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from tracetrack_common import feed
 from tracetrack_common.db.session import is_transient
 from tracetrack_common.delivery import Mirrored
 from tracetrack_common.ledger import Entry, Ledger
@@ -48,11 +49,14 @@ class Handled:
         Messages for those who wait, by reply channel.
     deliveries
         What has arrived of the devices concerned, for the mirror.
+    feed
+        Gives the message of the live feed; it is made only when somebody watches.
     """
 
     ids: Collection[str] = ()
     replies: Mapping[str, bytes] = field(default_factory=dict)
     deliveries: Collection[Mirrored] = ()
+    feed: Callable[[], bytes] | None = None
 
 
 class Drainer:
@@ -184,11 +188,14 @@ class Drainer:
 
     def _settle_handled(self, entries: Sequence[Entry], handled: Handled) -> None:
         """Settle what has committed; once more or never makes no difference to what it did."""
+        messages = dict(handled.replies)
+        if handled.feed is not None and self._ledger.is_watched:
+            messages[feed.CHANNEL] = handled.feed()
         pause_s = _BACKOFF_FIRST_S
         give_up_at = time.monotonic() + _SETTLE_PATIENCE_S
         while True:
             try:
-                self._ledger.settle(entries, handled.ids, handled.replies, handled.deliveries)
+                self._ledger.settle(entries, handled.ids, messages, handled.deliveries)
             except _REDIS_AWAY as error:
                 if time.monotonic() + pause_s > give_up_at:
                     raise

@@ -155,6 +155,14 @@ class OverloadedError(UnavailableError):
     title = "Too much waits already"
 
 
+class TooManyRequestsError(UnavailableError):
+    """The caller asks more often than anybody who works; nothing was accepted, and a retry is safe and should wait."""
+
+    code = "too_many_requests"
+    status = 429
+    title = "Too many requests"
+
+
 BY_CODE: Mapping[str, type[TraceTrackError]] = {
     error.code: error
     for error in (

@@ -13,7 +13,7 @@ from redis import Redis
 from redis.client import Pipeline
 from redis.exceptions import ResponseError
 
-from tracetrack_common import delivery
+from tracetrack_common import delivery, feed
 from tracetrack_common.delivery import Mirrored
 
 GROUP = "workers"
@@ -152,6 +152,8 @@ class Ledger:
 
     def __init__(self, redis: Redis, queue: str, *, consumer: str, lease_s: float) -> None:
         self.keys = LedgerKeys(queue)
+        self.is_watched = False
+        """Whether somebody watched the live feed when entries were last taken."""
         self._redis = redis
         self._consumer = consumer
         self._lease_ms = int(lease_s * 1000)
@@ -185,10 +187,12 @@ class Ledger:
         else:
             pipeline.set(self.keys.draining, self._consumer, px=DRAINING_TTL_MS)
         pipeline.xreadgroup(GROUP, self._consumer, {self.keys.stream: ">"}, count=count, block=block_ms)
+        pipeline.exists(feed.WATCHED_KEY)  # here it costs no way of its own
         # A full Redis refuses the sign and still hands out entries; those must not be dropped with its error.
-        _, taken = pipeline.execute(raise_on_error=False)
+        _, taken, watched = pipeline.execute(raise_on_error=False)
         if isinstance(taken, Exception):
             raise taken
+        self.is_watched = watched == 1
         return [_entry_of(entry_id, fields) for entry_id, fields in _entries_of(taken) if fields]
 
     def take_over(self, count: int) -> list[Entry]:

@@ -1,34 +1,23 @@
 """Serve the gateway: `python -m tracetrack_gateway`."""
 
+import sys
+from contextlib import suppress
+
 import uvicorn
 
 from tracetrack_common.settings import Settings
 from tracetrack_gateway.main import create_asgi
-
-_BACKLOG = 2_048
-_KEEP_ALIVE_S = 75
-_GRACEFUL_SHUTDOWN_S = 20
+from tracetrack_gateway.serving import serve_config
 
 
 def main() -> None:
     """Serve until told to stop."""
     settings = Settings()
-    uvicorn.run(
-        create_asgi(settings),
-        host=settings.gateway_host,
-        port=settings.gateway_port,
-        loop="uvloop",
-        http="httptools",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=settings.trusted_proxies is not None,
-        forwarded_allow_ips=settings.trusted_proxies,
-        backlog=_BACKLOG,
-        timeout_keep_alive=_KEEP_ALIVE_S,
-        timeout_graceful_shutdown=_GRACEFUL_SHUTDOWN_S,
-    )
+    server = uvicorn.Server(serve_config(settings, create_asgi(settings)))
+    with suppress(KeyboardInterrupt):  # it stopped in order, and says so once more
+        server.run()
+    if not server.started:
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -39,6 +39,7 @@ class Action(Enum):
     DELETE_BILLS = auto()
     READ_AUDIT = auto()
     USE_NOTIFICATIONS = auto()
+    WATCH_EVENTS = auto()
     MAKE_REPORTS = auto()
     MAKE_IMPORTS = auto()
 
@@ -83,6 +84,7 @@ PERMISSIONS: Mapping[Action, frozenset[str]] = {
     Action.DELETE_BILLS: frozenset({"admin"}),
     Action.READ_AUDIT: frozenset({"admin"}),
     Action.USE_NOTIFICATIONS: frozenset({"dispatcher", "biller", "operator", "admin"}),
+    Action.WATCH_EVENTS: frozenset({"dispatcher", "biller", "admin"}),
     Action.MAKE_REPORTS: _BILLERS,
     Action.MAKE_IMPORTS: _BILLERS,
 }

@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import Annotated, Any, NamedTuple, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import text
 
 from tracetrack_gateway.cursors import invalid_cursor, parts_of, read_number, read_time, write_time
-from tracetrack_gateway.models import Page
+from tracetrack_gateway.models import Moment, Page
 from tracetrack_gateway.paging import page_of
 from tracetrack_gateway.snapshots import Snapshots
 
@@ -62,8 +62,8 @@ class AuditQuery(BaseModel):
     action: _Word | None = Field(default=None, description="for instance bill.complete")
     object: _Word | None = Field(default=None, description="for instance bill:BILL-2026-000001")
     request_id: _Word | None = None
-    since: AwareDatetime | None = Field(default=None, description="from then on")
-    until: AwareDatetime | None = Field(default=None, description="until before then")
+    since: Moment | None = Field(default=None, description="from then on")
+    until: Moment | None = Field(default=None, description="until before then")
     cursor: str | None = Field(default=None, max_length=100)
     limit: int = Field(default=50, ge=1, le=200)
 

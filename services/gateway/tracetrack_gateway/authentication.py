@@ -49,8 +49,15 @@ class Authenticator:
         self._idle_s = idle_s
         self._cache: dict[bytes, tuple[Principal, float]] = {}
 
-    async def authenticate(self, authorization: str | None) -> Principal:
+    async def authenticate(self, authorization: str | None, *, is_use: bool = True) -> Principal:
         """Tell whom the `Authorization` header stands for.
+
+        Parameters
+        ----------
+        authorization
+            The header.
+        is_use
+            Whether this counts as using it, so that a session does not become idle.
 
         Raises
         ------
@@ -66,12 +73,12 @@ class Authenticator:
         if cached is not None and cached[1] > time.monotonic():
             principal: Principal | None = cached[0]
         else:
-            principal = await self._look_up(digest)
+            principal = await self._look_up(digest, is_use=is_use)
         if principal is None or (principal.expires_at is not None and principal.is_expired(datetime.now(UTC))):
             raise UnauthorizedError("This token is not valid; it was revoked, has ended or never existed.")
         return principal
 
-    async def _look_up(self, digest: bytes) -> Principal | None:
+    async def _look_up(self, digest: bytes, *, is_use: bool) -> Principal | None:
         self._cache.pop(digest, None)
         token = digest.hex()
         pipeline = self._redis.pipeline(transaction=False)
@@ -87,7 +94,7 @@ class Authenticator:
             principal = None
         else:
             principal = await self._ask_database(digest)
-        if principal is not None and not await self._is_in_use(principal, token, seen):
+        if principal is not None and not await self._is_in_use(principal, token, seen, is_use=is_use):
             principal = None
         if principal is not None and self._ttl_s > 0:
             if len(self._cache) >= _CACHE_MOST:
@@ -95,7 +102,7 @@ class Authenticator:
             self._cache[digest] = (principal, time.monotonic() + self._ttl_s)
         return principal
 
-    async def _is_in_use(self, principal: Principal, token: str, seen: bytes | None) -> bool:
+    async def _is_in_use(self, principal: Principal, token: str, seen: bytes | None, *, is_use: bool) -> bool:
         """Tell whether a credential was not idle for too long, and note that it is used now, to the minute.
 
         Where Redis was emptied nobody knows when it was last used, and that counts as now: the session still ends by
@@ -105,7 +112,7 @@ class Authenticator:
         idle_s = 0 if seen is None else now - int(seen)
         if principal.kind == "user" and idle_s > self._idle_s:
             return False
-        if seen is None or idle_s >= min(last_seen.GRAIN_S, self._idle_s / 4):
+        if is_use and (seen is None or idle_s >= min(last_seen.GRAIN_S, self._idle_s / 4)):
             with suppress(RedisError, OSError):  # a full Redis still lets people read
                 await self._redis.hset(last_seen.KEY, token, str(now))
         return True

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from sqlalchemy import Row
 
 from tracetrack_common.credentials import Principal
@@ -13,7 +13,7 @@ from tracetrack_common.domain.look_alikes import look_alikes
 from tracetrack_common.errors import InvalidInputError
 from tracetrack_gateway import searches
 from tracetrack_gateway.cursors import invalid_cursor, parts_of, read_number, read_time, write_time
-from tracetrack_gateway.models import AREA_PATTERN, Page
+from tracetrack_gateway.models import AREA_PATTERN, Moment, Page
 from tracetrack_gateway.searches import Match
 from tracetrack_gateway.snapshots import Snapshots
 
@@ -70,8 +70,8 @@ class BagQuery(BaseModel):
         default=None, description="sacks of this bag type"
     )
     area: Annotated[str, Field(max_length=50, pattern=AREA_PATTERN)] | None = None
-    created_from: AwareDatetime | None = Field(default=None, description="with its zone; included")
-    created_until: AwareDatetime | None = Field(default=None, description="with its zone; not included")
+    created_from: Moment | None = Field(default=None, description="with its zone; included")
+    created_until: Moment | None = Field(default=None, description="with its zone; not included")
     linked: bool | None = Field(default=None, description="children that are in a sack, or are in none")
     billed: bool | None = Field(default=None, description="sacks that are on a bill, or are on none")
     state: Literal["empty", "partly", "full"] | None = Field(default=None, description="sacks")

@@ -18,10 +18,12 @@ from tracetrack_gateway.commands import Commander
 from tracetrack_gateway.delivery import DeliveryReader
 from tracetrack_gateway.devices import Devices
 from tracetrack_gateway.failed_work import FailedWorkReader
+from tracetrack_gateway.feeds import LiveFeeds
 from tracetrack_gateway.goods_returns import ReturnReader
 from tracetrack_gateway.hashing import Hashing
 from tracetrack_gateway.history import BagHistory
 from tracetrack_gateway.jobs import JobReader
+from tracetrack_gateway.limits import Limits
 from tracetrack_gateway.login import Login
 from tracetrack_gateway.metrics import Metrics
 from tracetrack_gateway.notifications import NotificationReader
@@ -55,8 +57,10 @@ class Gateway:
         Hashes passwords beside the event loop.
     metrics
         What this process counts.
-    replies, backpressure, summoner
+    replies, backpressure, summoner, feeds
         What runs beside the requests.
+    callers
+        How often a device or a person may ask.
     """
 
     settings: Settings
@@ -88,6 +92,8 @@ class Gateway:
     bags: BagSearch
     scans: ScanSearch
     histories: BagHistory
+    feeds: LiveFeeds
+    callers: Limits
     jobs: JobReader
     schedules: ScheduleReader
     uploads: Uploads

@@ -27,6 +27,7 @@ from tracetrack_gateway.csv_lists import CsvLists
 from tracetrack_gateway.delivery import DeliveryReader
 from tracetrack_gateway.devices import Devices
 from tracetrack_gateway.failed_work import FailedWorkReader
+from tracetrack_gateway.feeds import LiveFeeds
 from tracetrack_gateway.gateway import Gateway
 from tracetrack_gateway.goods_returns import ReturnReader
 from tracetrack_gateway.handlers import (
@@ -39,6 +40,7 @@ from tracetrack_gateway.handlers import (
     delivery,
     devices,
     eod,
+    events,
     failed_work,
     goods_returns,
     imports,
@@ -57,6 +59,7 @@ from tracetrack_gateway.hashing import Hashing
 from tracetrack_gateway.history import BagHistory
 from tracetrack_gateway.hot_path import HotPath
 from tracetrack_gateway.jobs import JobReader
+from tracetrack_gateway.limits import Limits
 from tracetrack_gateway.login import Login
 from tracetrack_gateway.login_guard import LoginGuard
 from tracetrack_gateway.metrics import Metrics
@@ -87,7 +90,9 @@ def build_gateway(settings: Settings) -> Gateway:
     )
     publisher = build_publisher(settings, name="tracetrack-gateway")
     summoner = Summoner(publisher)
-    replies = ReplyListener(connect_listener(settings))
+    listener = connect_listener(settings)
+    replies = ReplyListener(listener)
+    authenticator = Authenticator(redis, snapshots, ttl_s=settings.credential_ttl_s, idle_s=settings.session_idle_s)
 
     def writer_of(queue: str) -> LedgerWriter:
         return LedgerWriter(redis, queue, summon=_summons_of(summoner, queue))
@@ -103,7 +108,7 @@ def build_gateway(settings: Settings) -> Gateway:
         redis=redis,
         database=database,
         snapshots=snapshots,
-        authenticator=Authenticator(redis, snapshots, ttl_s=settings.credential_ttl_s, idle_s=settings.session_idle_s),
+        authenticator=authenticator,
         submitter=ScanSubmitter(ScanAcceptor(writer_of("scans")), replies, backpressure),
         commander=commander,
         login=Login(snapshots, commander, hashing, guard, wait_s=wait_s),
@@ -128,6 +133,8 @@ def build_gateway(settings: Settings) -> Gateway:
         bags=BagSearch(snapshots),
         scans=ScanSearch(snapshots),
         histories=BagHistory(snapshots),
+        feeds=LiveFeeds(listener, redis, authenticator, snapshots, most=settings.feeds_most),
+        callers=Limits("caller", per_s=settings.caller_requests_per_s, burst=settings.caller_requests_burst),
         jobs=JobReader(snapshots, redis, settings.files),
         schedules=ScheduleReader(snapshots),
         uploads=Uploads(settings.files, most_bytes=settings.import_max_bytes),
@@ -152,6 +159,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         await gateway.backpressure.start()
         settle_garbage_collection()
         yield
+        await gateway.feeds.stop()
         await gateway.backpressure.stop()
         await gateway.replies.stop()
         gateway.summoner.close()
@@ -192,6 +200,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         areas,
         audit,
         notifications,
+        events,
         reports,
         report_schedules,
         imports,
@@ -218,9 +227,11 @@ def create_asgi(settings: Settings | None = None) -> ASGIApp:
         },
     )
     observe = app.state.gateway.metrics.observe
+    addresses = Limits("address", per_s=settings.address_requests_per_s, burst=settings.address_requests_burst)
     return RequestFrame(
         CsvLists(hot_path),
         max_body_bytes=settings.max_body_bytes,
+        addresses=addresses,
         observe=observe,
         uploads={("POST", imports.PATH): settings.import_max_bytes},
     )

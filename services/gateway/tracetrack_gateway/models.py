@@ -85,6 +85,15 @@ def _check_iso_date(value: object) -> object:
     return value
 
 
+def _to_utc(moment: datetime) -> datetime:
+    """Give the same moment in UTC: Postgres reads no offset of 16 hours or more, and pydantic does."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("must be a time within the years 1 to 9999") from None
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_to_utc)]
 IsoDate = Annotated[date, BeforeValidator(_check_iso_date)]
 
 _DELIVERY = "for a device that counts its scans: what has arrived of its newest epoch; null when nothing is known"

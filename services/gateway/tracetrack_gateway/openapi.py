@@ -51,6 +51,8 @@ def _complete(document: dict[str, Any], open_routes: set[tuple[str, str]]) -> di
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             _describe_list(operation)
+            takes_query = any(each["in"] == "query" for each in operation.get("parameters", ()))
+            _document(operation, 429, *((413, 415) if "requestBody" in operation else ()), *((422,) * takes_query))
             if (method.upper(), path) not in open_routes:
                 operation["security"] = [{_SCHEME: []}]
             for status, response in operation["responses"].items():
@@ -66,5 +68,10 @@ def _describe_list(operation: dict[str, Any]) -> None:
     content = operation["responses"].get("200", {}).get("content", {})
     if content.get("application/json", {}).get("schema", {}).get("$ref", "").startswith(_PAGE):
         content[CSV] = {"schema": {"type": "string"}, "example": "code,kind\r\nSB12345,parent\r\n"}
-        for status, response in documented(406).items():
-            operation["responses"][str(status)] = {name: response[name] for name in ("description", "content")}
+        _document(operation, 406)
+
+
+def _document(operation: dict[str, Any], *statuses: int) -> None:
+    """Document the problems that the frame around the routes answers with."""
+    for status, response in documented(*statuses).items():
+        operation["responses"][str(status)] = {name: value for name, value in response.items() if name != "model"}

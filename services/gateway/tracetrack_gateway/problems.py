@@ -1,15 +1,17 @@
 """Problems (RFC 9457): the one place that turns an error into a response."""
 
 import http
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
 
 from tracetrack_common.db.session import is_transient
 from tracetrack_common.errors import TraceTrackError, UnauthorizedError, UnavailableError
@@ -79,7 +81,16 @@ async def render_http_error(request: Request, error: Exception) -> Response:
         request, code=title.lower().replace(" ", "_"), title=title, status=error.status_code, detail=str(error.detail)
     )
     response.headers.update(error.headers or {})
+    if error.status_code == http.HTTPStatus.METHOD_NOT_ALLOWED:
+        response.headers["Allow"] = ", ".join(sorted(_methods_of(request)))
     return response
+
+
+def _methods_of(request: Request) -> Iterator[str]:
+    """Give the methods of every route at a request's address; the framework names those of the first one only."""
+    for route in iter_route_contexts(request.app.routes):
+        if route.path is not None and compile_path(route.path)[0].match(request.scope["path"]):
+            yield from route.methods or ()
 
 
 async def render_database_error(request: Request, error: Exception) -> Response:
@@ -164,13 +175,15 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         413: "The body is too large",
         415: "The content type is not supported",
         422: "A field is wrong; `errors` names it",
+        429: "More requests than anybody who works sends; nothing was accepted",
         503: "A part does not answer (`unavailable`), or too much waits (`overloaded`); nothing was accepted",
     }.items()
 }
 """The problems that routes document, by status."""
-RESPONSES[503]["headers"] = {
-    "Retry-After": {"description": "seconds to wait before it is sent again", "schema": {"type": "integer"}}
-}
+for _status in (429, 503):
+    RESPONSES[_status]["headers"] = {
+        "Retry-After": {"description": "seconds to wait before it is sent again", "schema": {"type": "integer"}}
+    }
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -8,10 +8,11 @@ from fastapi import Depends, Request
 
 from tracetrack_common.contracts import Origin
 from tracetrack_common.credentials import Principal
-from tracetrack_common.errors import UnsupportedMediaTypeError
 from tracetrack_gateway.access import Action, require
 from tracetrack_gateway.authentication import digest_token
 from tracetrack_gateway.gateway import Gateway
+from tracetrack_gateway.limits import cost_of
+from tracetrack_gateway.queries import refuse_unknown_parameters
 
 _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,4})\"?(?:$|[,;\s])", re.IGNORECASE)
 WAIT_MOST_S = 30.0
@@ -44,11 +45,14 @@ async def caller_of(request: Request, action: Action) -> Principal:
 
     Raises
     ------
-    UnauthorizedError, ForbiddenError, UnavailableError
-        As the token and the role demand.
+    UnauthorizedError, ForbiddenError, UnavailableError, TooManyRequestsError, InvalidInputError
+        As the token and the role demand, how often it came, and what the query says that the route does not take.
     """
-    principal = await gateway_of(request).authenticator.authenticate(request.headers.get("authorization"))
+    gateway = gateway_of(request)
+    principal = await gateway.authenticator.authenticate(request.headers.get("authorization"))
+    gateway.callers.take(principal.actor, cost_of(request.headers.get("content-length")))
     require(principal, action)
+    refuse_unknown_parameters(request)
     return principal
 
 
@@ -86,15 +90,7 @@ class Stated:
 
 
 def content_type_of(request: Request) -> str:
-    """Give the body's media type, without parameters; a compressed body is refused.
-
-    Raises
-    ------
-    UnsupportedMediaTypeError
-        The body is compressed.
-    """
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
-        raise UnsupportedMediaTypeError("Send the body without Content-Encoding.")
+    """Give the body's media type, without parameters."""
     return request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from sqlalchemy import Connection, Row
 
 from tracetrack_common.credentials import Principal
@@ -14,7 +14,7 @@ from tracetrack_common.domain.codes import CODE_MAX_CHARS, normalise
 from tracetrack_common.domain.scans import Feedback, Kind, Outcome, Result, describe
 from tracetrack_common.ids import first_uuid7
 from tracetrack_gateway import searches
-from tracetrack_gateway.models import AREA_PATTERN, Page
+from tracetrack_gateway.models import AREA_PATTERN, Moment, Page
 from tracetrack_gateway.snapshots import Snapshots
 
 _LAST = UUID(int=2**128 - 1)
@@ -84,8 +84,8 @@ class ScanQuery(BaseModel):
     device: _Name | None = Field(default=None, description="a device's name")
     user: _Name | None = Field(default=None, description="a username, in any case")
     area: Annotated[str, Field(max_length=50, pattern=AREA_PATTERN)] | None = None
-    scanned_from: AwareDatetime | None = Field(default=None, description="corrected time, with its zone; included")
-    scanned_until: AwareDatetime | None = Field(default=None, description="corrected time, with its zone; not included")
+    scanned_from: Moment | None = Field(default=None, description="corrected time, with its zone; included")
+    scanned_until: Moment | None = Field(default=None, description="corrected time, with its zone; not included")
     cursor: UUID | None = None
     limit: int = Field(default=50, ge=1, le=200)
 

@@ -2,13 +2,14 @@
 
 from collections import deque
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import orjson
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from tracetrack_common import failed_work
+from tracetrack_common import failed_work, feed
 from tracetrack_common.contracts import (
     Origin,
     Replies,
@@ -70,9 +71,11 @@ class ScanHandler:
         for entry in entries:
             submissions += self._read(entry, ids, deliveries)
         replies = Replies()
+        told: list[tuple[Scan, Result]] = []
         for portion in _portions(submissions, self._most):
             scans = [scan for _, _, scan in portion]
             results = self._apply(scans, [submission.origin for submission, _, _ in portion], deliveries)
+            told += [(scan, result) for scan, result in zip(scans, results, strict=True) if result is not None]
             last_told: dict[str, tuple[Scan, dict[str, Any]]] = {}
             for (submission, offset, scan), result in zip(portion, results, strict=True):
                 ids.append(scan.scan_id)
@@ -83,7 +86,7 @@ class ScanHandler:
             for scan, document in last_told.values():
                 if (delivery := deliveries.get(scan.device_id or 0)) is not None:
                     document["delivery"] = orjson.Fragment(delivery.document)
-        return Handled(ids, replies.messages(), deliveries.values())
+        return Handled(ids, replies.messages(), deliveries.values(), feed=partial(feed.encode_events, told))
 
     def _read(self, entry: Entry, ids: list[str], deliveries: dict[int, Mirrored]) -> list[ScanSubmission]:
         """Decode an entry; one that nobody can read, or that keeps killing its workers, is set aside.

@@ -16,8 +16,10 @@ from tracetrack_common.settings import Settings
 from tracetrack_gateway.accept import LedgerWriter, ScanAcceptor
 from tracetrack_gateway.handlers import scans
 from tracetrack_gateway.hot_path import HotPath
+from tracetrack_gateway.limits import Limits
 from tracetrack_gateway.main import create_app
 from tracetrack_gateway.middleware import RequestFrame
+from tracetrack_gateway.serving import serve_config
 from tracetrack_gateway.submit import ScanSubmitter
 
 
@@ -62,22 +64,16 @@ def create_asgi(settings: Settings) -> ASGIApp:
             ("POST", "/api/v1/scans/batch"): scans.submit_batch,
         },
     )
-    return RequestFrame(hot_path, max_body_bytes=settings.max_body_bytes, observe=ours.metrics.observe)
+    addresses = Limits("address", per_s=settings.address_requests_per_s, burst=settings.address_requests_burst)
+    return RequestFrame(
+        hot_path, max_body_bytes=settings.max_body_bytes, addresses=addresses, observe=ours.metrics.observe
+    )
 
 
 def main() -> None:
     """Serve as our gateway does."""
     settings = Settings()
-    uvicorn.run(
-        create_asgi(settings),
-        port=settings.gateway_port,
-        loop="uvloop",
-        http="httptools",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-    )
+    uvicorn.Server(serve_config(settings, create_asgi(settings))).run()
 
 
 if __name__ == "__main__":
