@@ -2,17 +2,24 @@
 
 import io
 import socket
+import threading
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import httpx
 import openpyxl
 import pytest
 
-from tests.support.gateway import Api, problem_of
+from tests.support.databases import Databases
+from tests.support.gateway import Api, GatewayThread, WorkerThread, problem_of
 from tests.support.scans import INDORE
+from tests.support.servers import EmbeddedServers
+from tests.support.settings import fresh_settings
 from tests.support.tables import BAG_HEADS, BATCH_HEADS, BILL_HEADS, make_csv, make_workbook, make_xlsx
 from tests.support.waiting import eventually
+from tests.support.warehouse import Warehouse
+from tracetrack_common.db.session import Database
 
 _ENDED = {"done", "failed", "cancelled"}
 
@@ -261,6 +268,28 @@ def test_a_file_that_says_it_is_too_large_is_not_read(biller: httpx.Client, api:
     answer = biller.post("/api/v1/imports", params={"area": "lucknow"}, content=endless())
     problem_of(answer, 413)
     assert not list(api.settings.files.glob("uploads/.*"))
+
+
+def test_an_upload_may_take_longer_than_other_bodies(servers: EmbeddedServers, databases: Databases) -> None:
+    """A large file comes over a slow line; the route itself sets an end to that."""
+    with (
+        fresh_settings(servers, databases, request_timeout_s=0.2) as settings,
+        closing(Database(settings, application_name="tests-upload")) as database,
+        WorkerThread(settings),
+        GatewayThread(settings) as gateway,
+        gateway.client(Warehouse(database).person("biller", None).token) as client,
+    ):
+        released = threading.Event()
+        threading.Timer(1.0, released.set).start()
+
+        def slowly() -> Iterator[bytes]:
+            yield b"qr_id\r\n"
+            released.wait()
+            yield b"SB71050\r\n"
+
+        answer = client.post("/api/v1/imports", params={"area": "lucknow"}, content=slowly())
+
+        assert answer.status_code == httpx.codes.ACCEPTED, answer.text
 
 
 def test_an_upload_that_breaks_off_leaves_nothing(api: Api) -> None:

@@ -15,7 +15,8 @@ from tracetrack_gateway.imports import ImportQuery
 from tracetrack_gateway.jobs import JobOut
 from tracetrack_gateway.models import Page
 from tracetrack_gateway.problems import documented
-from tracetrack_gateway.requests import Caller, TheGateway, content_type_of
+from tracetrack_gateway.requests import Caller, TheGateway
+from tracetrack_gateway.serving import mark_upload
 
 PATH = "/api/v1/imports"
 QUEUE = "imports"
@@ -47,7 +48,7 @@ _TABLE = {
 )
 async def import_table(request: Request, wanted: Annotated[ImportQuery, Query()], wish: Making) -> Response:
     """Upload a table of bags, bills or batches and have it applied in the background, or only tried (`dry_run`)."""
-    content_type_of(request)
+    mark_upload(request)
     upload = await wish.gateway.uploads.take_table(request.stream())
     answer = await wish.send("import.create", wanted.arguments(upload))
     return queued(answer) if answer.outcome is None else ordered(answer, PATH)
