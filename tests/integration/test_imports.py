@@ -273,14 +273,14 @@ def test_a_file_that_says_it_is_too_large_is_not_read(biller: httpx.Client, api:
 def test_an_upload_may_take_longer_than_other_bodies(servers: EmbeddedServers, databases: Databases) -> None:
     """A large file comes over a slow line; the route itself sets an end to that."""
     with (
-        fresh_settings(servers, databases, request_timeout_s=0.2) as settings,
+        fresh_settings(servers, databases, request_timeout_s=1.0) as settings,
         closing(Database(settings, application_name="tests-upload")) as database,
         WorkerThread(settings),
         GatewayThread(settings) as gateway,
         gateway.client(Warehouse(database).person("biller", None).token) as client,
     ):
         released = threading.Event()
-        threading.Timer(1.0, released.set).start()
+        threading.Timer(2.5, released.set).start()
 
         def slowly() -> Iterator[bytes]:
             yield b"qr_id\r\n"
