@@ -7,12 +7,7 @@ from tracetrack_common.celery_app import build_app
 from tracetrack_common.credentials import COMPLETE_FIELD, MIRROR_KEY
 from tracetrack_common.settings import Settings
 from tracetrack_common.worker import install_worker_signals
-from tracetrack_scan_worker.tasks import (
-    DELIVERY_MIRROR_TASK,
-    MIRROR_TASK,
-    ScanWorkerProcess,
-    register_tasks,
-)
+from tracetrack_scan_worker.tasks import DELIVERY_MIRROR_TASK, MIRROR_TASK, ScanWorkerProcess, register_tasks
 
 _settings = Settings()
 app = build_app(_settings, name="tracetrack-scan-worker")
