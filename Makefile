@@ -111,6 +111,10 @@ bench-reads: $(VENV)/.dev ## the hot read routes at a million bags against a bar
 bench-exports: $(VENV)/.dev ## exports of a million rows against COPY, and what they cost those who scan
 	$(BIN)/python -m tests.bench.exports
 
+.PHONY: bench-imports
+bench-imports: $(VENV)/.dev ## imports of 80,000 and 1,000,000 rows, and the scans beside them
+	$(BIN)/python -m tests.bench.imports
+
 .PHONY: profile
 profile: $(VENV)/.dev ## the 50-device profile of the old system (129 s)
 	$(BIN)/python -m tests.bench.profile

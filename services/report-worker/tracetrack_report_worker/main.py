@@ -65,6 +65,11 @@ app.conf.beat_schedule = {
         "schedule": schedule(_MINUTE_S, nowfun=_clock),
         "options": {"queue": "commands"},
     },
+    "run-imports": {
+        "task": "imports.run",
+        "schedule": schedule(_settings.job_tick_s, nowfun=_clock),
+        "options": {"queue": "imports"},
+    },
     "keep-partitions": {
         "task": "commands.keep_partitions",
         "schedule": schedule(_HOUR_S, nowfun=_clock),

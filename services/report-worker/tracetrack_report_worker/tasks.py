@@ -9,7 +9,7 @@ from typing import Any
 from celery import Celery
 from sqlalchemy import Connection, text
 
-from tracetrack_common import failed_work
+from tracetrack_common import failed_work, uploads
 from tracetrack_common.commands import CommandExecutor, Handler, Job
 from tracetrack_common.contracts import Command
 from tracetrack_common.drain import Handled
@@ -160,7 +160,8 @@ def register_tasks(app: Celery, process: ReportWorkerProcess) -> None:
 
     @app.task(name=FILES_TASK, queue="reports")
     def remove_old_files() -> None:
-        remove_old(process.settings.files, keep_s=process.settings.files_keep_hours * _HOUR_S)
+        for folder in (process.settings.files, uploads.folder_of(process.settings.files)):
+            remove_old(folder, keep_s=process.settings.files_keep_hours * _HOUR_S)
 
     @app.task(name=SEND_OUT_TASK, queue="reports")
     def send_out() -> None:
