@@ -9,7 +9,7 @@ from fastapi.responses import FileResponse
 from tracetrack_common.credentials import Principal
 from tracetrack_gateway.access import Action
 from tracetrack_gateway.handlers.answers import Wish, Wishing, queued
-from tracetrack_gateway.handlers.eod import XLSX
+from tracetrack_gateway.handlers.eod import MEDIA_TYPES
 from tracetrack_gateway.handlers.jobs import ORDERED, handed_out, ordered
 from tracetrack_gateway.imports import ImportQuery
 from tracetrack_gateway.jobs import JobOut
@@ -20,6 +20,8 @@ from tracetrack_gateway.serving import mark_upload
 
 PATH = "/api/v1/imports"
 QUEUE = "imports"
+
+_XLSX = MEDIA_TYPES["xlsx"]
 
 router = APIRouter(prefix=PATH, tags=["imports"])
 
@@ -32,7 +34,7 @@ _TABLE = {
         "description": "the file itself; what it is, its content tells",
         "content": {
             "text/csv": {"schema": {"type": "string"}, "example": "qr_id,type,parent_qr_id\r\nSB12345,parent,\r\n"},
-            XLSX: {"schema": {"type": "string", "format": "binary"}},
+            _XLSX: {"schema": {"type": "string", "format": "binary"}},
         },
     }
 }
@@ -76,7 +78,7 @@ async def get_import(job_id: UUID, gateway: TheGateway, caller: Reading) -> JobO
     summary="Download the result of an import",
     response_class=FileResponse,
     responses={
-        200: {"content": {XLSX: {}}, "description": "The result workbook"},
+        200: {"content": {_XLSX: {}}, "description": "The result workbook"},
         **documented(401, 403, 404, 409, 410, 422, 503),
     },
 )
