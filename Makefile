@@ -99,6 +99,10 @@ bench: $(VENV)/.dev ## this pipeline against plain Celery code, in one run
 bench-ledger: $(VENV)/.dev ## this pipeline against the same without its ledger, in one run
 	$(BIN)/python -m tests.bench --peer direct
 
+.PHONY: bench-documents
+bench-documents: $(VENV)/.dev ## the documents of 2,000 bills in every format, against the workbook
+	$(BIN)/python -m tests.bench.documents
+
 .PHONY: bench-reads
 bench-reads: $(VENV)/.dev ## the hot read routes at a million bags against a bare FastAPI route
 	$(BIN)/python -m tests.bench.reads
@@ -106,6 +110,10 @@ bench-reads: $(VENV)/.dev ## the hot read routes at a million bags against a bar
 .PHONY: bench-exports
 bench-exports: $(VENV)/.dev ## exports of a million rows against COPY, and what they cost those who scan
 	$(BIN)/python -m tests.bench.exports
+
+.PHONY: bench-imports
+bench-imports: $(VENV)/.dev ## imports of 80,000 and 1,000,000 rows, and the scans beside them
+	$(BIN)/python -m tests.bench.imports
 
 .PHONY: profile
 profile: $(VENV)/.dev ## the 50-device profile of the old system (129 s)

@@ -12,7 +12,7 @@ import psutil
 from tests.support.system import RunningSystem
 from tests.support.waiting import eventually
 
-WORKERS = ("scan-worker", "command-worker", "report-worker")
+WORKERS = ("scan-worker", "command-worker", "import-worker", "report-worker")
 
 
 def let_pass(seconds: float) -> None:

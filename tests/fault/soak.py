@@ -46,7 +46,17 @@ FAULTS: dict[str, Callable[[RunningSystem, random.Random], None]] = {
     "Redis hung 10 s": lambda system, _: _hang(system, "valkey"),
     "Postgres hung 10 s": lambda system, _: _hang(system, "postgres"),
 }
-LASTING = ("postgres", "valkey", "gateway", "scan-worker", "command-worker", "report-worker", "beat", "flower")
+LASTING = (
+    "postgres",
+    "valkey",
+    "gateway",
+    "scan-worker",
+    "command-worker",
+    "import-worker",
+    "report-worker",
+    "beat",
+    "flower",
+)
 
 
 def _hang(system: RunningSystem, name: str) -> None:

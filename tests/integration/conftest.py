@@ -35,7 +35,8 @@ def api(servers: EmbeddedServers, databases: Databases) -> Iterator[Api]:
     """Serve a gateway and its worker for a module; each test uses devices, people and codes of its own."""
     with fresh_settings(servers, databases, reply_timeout_s=20.0) as settings:
         database = Database(settings, application_name="tests-api")
-        with WorkerThread(settings), GatewayThread(settings) as gateway:
+        imports = WorkerThread(settings, queues=["imports"])
+        with WorkerThread(settings), imports, GatewayThread(settings) as gateway:
             yield Api(gateway, Warehouse(database), settings)
         database.close()
 

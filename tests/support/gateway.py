@@ -20,9 +20,10 @@ from tests.support.warehouse import Warehouse
 from tracetrack_common.celery_app import build_app
 from tracetrack_common.redis_client import connect_worker
 from tracetrack_common.settings import Settings
+from tracetrack_common.worker import summoner
 from tracetrack_gateway.main import create_asgi
 from tracetrack_gateway.serving import serve_config
-from tracetrack_scan_worker.tasks import ScanWorkerProcess
+from tracetrack_scan_worker.tasks import IMPORTS_TASK, ScanWorkerProcess
 
 _QUEUES = ("scans", "commands")
 _STOP = "stop-of-a-test"
@@ -84,8 +85,10 @@ class WorkerThread:
     def __init__(self, settings: Settings, *, queues: Sequence[str] = _QUEUES) -> None:
         self._settings = settings
         self._queues = queues
-        self._process = ScanWorkerProcess(settings, name="tests-worker")
+        self._stop = "-".join([_STOP, *queues])
         self._app = build_app(settings, name="tests-worker")
+        self._process = ScanWorkerProcess(settings, name="tests-worker")
+        self._process.summon_imports = summoner(self._app, "imports", task=IMPORTS_TASK)
         self._thread = threading.Thread(target=self._run, name="worker")
 
     def __enter__(self) -> Self:
@@ -96,7 +99,7 @@ class WorkerThread:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with closing(connect_worker(self._settings)) as redis:
-            redis.lpush(_STOP, "now")
+            redis.lpush(self._stop, "now")
         self._thread.join()
         self._app.close()
         self._process.database.close()
@@ -105,8 +108,11 @@ class WorkerThread:
     def _run(self) -> None:
         handlers = {"scans": self._process.handle_scans, "commands": self._process.handle_commands}
         with closing(connect_worker(self._settings)) as redis:
-            while (queue := _next_summons(redis, self._queues)) != _STOP:
-                self._process.drain(self._app, queue, handlers[queue])
+            while (queue := _next_summons(redis, [self._stop, *self._queues])) != self._stop:
+                if queue == "imports":
+                    self._process.imports.run_next()
+                else:
+                    self._process.drain(self._app, queue, handlers[queue])
 
 
 @dataclass(frozen=True)
@@ -150,8 +156,8 @@ def problem_of(answer: httpx.Response, status: int) -> dict[str, Any]:
 
 
 def _next_summons(redis: Redis, queues: Sequence[str]) -> str:
-    """Wait for the next message in Celery's queues, and name its queue."""
+    """Wait for the next message in these of Celery's queues, and name its queue."""
     while True:
-        found = cast("tuple[bytes, Any] | None", redis.brpop([_STOP, *queues], timeout=1))
+        found = cast("tuple[bytes, Any] | None", redis.brpop(list(queues), timeout=1))
         if found is not None:
             return found[0].decode()

@@ -61,7 +61,7 @@ def summary_of(bills: int, *, billers: int = 5, area: str = "all", destination: 
         sacks=[SackFigures(f"SB{number:05d}", 20 + number % 12, 30, number % 2 == 0) for number in range(bills // 5)],
         gaps=[Gap("akola-gun-1", 1, 40, 45)] if bills else [],
         comparison={
-            name: DayBefore(DAY - timedelta(days=days), 900 * days, 800 * days, 60 * days, 40 * days, 700 * days, days)
+            name: DayBefore(DAY - timedelta(days=days), 900, 800, 60, 40, 30, 700, days)
             for name, days in (("day_before", 1), ("same_weekday", 7))
         },
     )

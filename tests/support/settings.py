@@ -3,6 +3,8 @@
 import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from pydantic import SecretStr
@@ -46,6 +48,8 @@ def fresh_settings(servers: EmbeddedServers, databases: Databases, **changes: An
     servers.flush_redis(redis_database)
     name = databases.borrow()
     try:
-        yield make_settings(servers.database_url(name), servers.redis_url(redis_database), **changes)
+        with TemporaryDirectory(prefix="tracetrack-files-") as files:
+            urls = servers.database_url(name), servers.redis_url(redis_database)
+            yield make_settings(*urls, **{"files_dir": Path(files), **changes})
     finally:
         databases.give_back(name)

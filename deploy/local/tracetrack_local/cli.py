@@ -11,6 +11,7 @@ from uuid import UUID
 
 import click
 
+from tracetrack_common.contracts import ImportKind
 from tracetrack_common.doctor import STATEMENT_TIMEOUT_S
 from tracetrack_common.settings import Settings
 from tracetrack_local import logs as process_logs
@@ -157,6 +158,24 @@ def export(*, since: datetime | None, until: datetime | None) -> None:
         from tracetrack_local.doctor import export_audit  # noqa: PLC0415 - the other commands answer faster without it
 
         return export_audit(settings, since=since, until=until)
+
+    _finish(run)
+
+
+@cli.command("import")
+@click.argument("table", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--area", help="Whose the new bags and bills are; needed but for parent_to_bill.")
+@click.option("--kind", type=click.Choice(list(ImportKind)), help="What the table holds; left out: its heads tell.")
+@click.option("--dry-run", is_flag=True, help="Only say what would happen.")
+@click.option("--result", type=click.Path(dir_okay=False, path_type=Path), help="Where the result workbook goes.")
+def import_table(*, table: Path, area: str | None, kind: str | None, dry_run: bool, result: Path | None) -> None:
+    """Import a CSV or XLSX of bags, bills or batches (docs/imports.md); exit code 1 when a row is refused."""
+
+    def run(settings: Settings, console: SteadyConsole) -> int:
+        from tracetrack_local import imports as work  # noqa: PLC0415 - the other commands answer faster without it
+
+        query = _given(area=area, kind=kind, dry_run="true" if dry_run else None)
+        return work.import_table(_running(settings), console, table, query=query, result=result)
 
     _finish(run)
 

@@ -10,7 +10,7 @@ from tracetrack_local.state import FlowerAccess, StateFolder
 GATEWAY = "gateway"
 BEAT = "beat"
 FLOWER = "flower"
-WORKERS = {"scan-worker": "scans", "command-worker": "commands", "report-worker": "reports"}
+WORKERS = {"scan-worker": "scans", "command-worker": "commands", "import-worker": "imports", "report-worker": "reports"}
 """The Celery workers, and the first part of the node name by which each answers."""
 
 SERVERS = ("postgres", "valkey")
@@ -43,6 +43,7 @@ def worker_specs(settings: Settings) -> list[ChildSpec]:
     plans = (
         ("scan-worker", _SCAN_APP, "scans", 2),
         ("command-worker", _SCAN_APP, "commands", 2),
+        ("import-worker", _SCAN_APP, "imports", 1),
         ("report-worker", _REPORT_APP, "reports,mail", 2),
     )
     return [

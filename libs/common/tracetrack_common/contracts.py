@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, NamedTuple, cast
 
 import orjson
@@ -11,6 +12,15 @@ from tracetrack_common.domain.scans import Kind, Result, Scan, describe
 
 VERSION = 1
 """Of the messages in the ledger; a worker refuses a version it does not know into failed work."""
+
+
+class ImportKind(StrEnum):
+    """What an imported table holds (domain.md, Bulk)."""
+
+    BAGS = "bags"
+    BILLS = "bills"
+    CHILD_TO_PARENT = "child_to_parent"
+    PARENT_TO_BILL = "parent_to_bill"
 
 
 class UnreadableEntryError(Exception):

@@ -1,5 +1,6 @@
 """Identifiers: UUIDv7 (RFC 9562), which sort by the time they were made."""
 
+import hashlib
 import os
 import time
 import uuid
@@ -38,3 +39,25 @@ def first_uuid7(time_ms: int) -> uuid.UUID:
         Milliseconds since the Unix epoch.
     """
     return uuid.UUID(int=time_ms << 80)
+
+
+def uuid7_of(time_ms: int, place: int, name: str) -> uuid.UUID:
+    """Make the UUIDv7 of one thing of a list: always the same one, and in the list's order.
+
+    Parameters
+    ----------
+    time_ms
+        Milliseconds since the Unix epoch, of the whole list.
+    place
+        Where it stands in the list; the lower 24 bits count.
+    name
+        Names the list and is used for no other.
+
+    Returns
+    -------
+    uuid.UUID
+        48 bits of time, 24 of place, 50 of a digest of name and place.
+    """
+    digest = int.from_bytes(hashlib.sha256(f"{name}:{place}".encode()).digest()[:8]) >> 14
+    high, low = (place >> 12) & 0xFFF, place & 0xFFF
+    return uuid.UUID(int=(time_ms << 80) | _VERSION_7 | (high << 64) | _VARIANT_RFC | (low << 50) | digest)

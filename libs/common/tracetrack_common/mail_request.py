@@ -6,6 +6,7 @@ The table `mail` is its outbox: the report-worker sends what stands there, once 
 import re
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 import orjson
 from sqlalchemy import Connection, text
@@ -20,6 +21,7 @@ more than one, nor part of a header."""
 _INSERT = text(
     "INSERT INTO mail (mail_id, kind, recipient, fields, event_key)"
     " VALUES (:mail_id, :kind, :recipient, CAST(:fields AS jsonb), :event_key) ON CONFLICT (event_key) DO NOTHING"
+    " RETURNING mail_id"
 )
 
 
@@ -30,7 +32,7 @@ def is_address(recipient: str) -> bool:
 
 def request_mail(
     connection: Connection, *, kind: str, recipient: str, fields: Mapping[str, Any], event_key: str
-) -> None:
+) -> UUID | None:
     """Have a mail sent when this transaction commits; asked for again under the same key it is the same one.
 
     Parameters
@@ -38,13 +40,18 @@ def request_mail(
     connection
         Inside the transaction of the event.
     kind
-        Which letter: ``notification``, ``password_reset``.
+        Which letter: ``notification``, ``password_reset``, ``eod_summary``.
     recipient
         One address.
     fields
         What the letter needs. They are erased once it has left, since a reset token is among them.
     event_key
         The event and whom it is told to; unique.
+
+    Returns
+    -------
+    uuid.UUID or None
+        The new mail; None when it was asked for before.
 
     Raises
     ------
@@ -53,5 +60,7 @@ def request_mail(
     """
     if not is_address(recipient):
         raise InvalidInputError("This is not an e-mail address that mail can be sent to.")
-    values = {"mail_id": uuid7(), "kind": kind, "recipient": recipient, "event_key": event_key}
-    connection.execute(_INSERT, values | {"fields": orjson.dumps(fields).decode().replace("\\u0000", "\\ufffd")})
+    values: dict[str, Any] = {"mail_id": uuid7(), "kind": kind, "recipient": recipient, "event_key": event_key}
+    values["fields"] = orjson.dumps(fields).decode().replace("\\u0000", "\\ufffd")
+    mail_id: UUID | None = connection.scalar(_INSERT, values)
+    return mail_id

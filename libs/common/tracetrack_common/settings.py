@@ -107,6 +107,7 @@ class Settings(BaseSettings):
     files_dir: Path | None = Field(
         default=None, description="files that jobs make and take, shared by gateways and workers; `files` of state_dir"
     )
+    import_max_bytes: int = Field(default=128 * 1024 * 1024, ge=1024, description="largest file that is imported")
     files_keep_hours: float = Field(default=72, gt=0, description="how long a job's file is kept")
     jobs_at_once: int = Field(
         default=1,

@@ -39,8 +39,10 @@ class Action(Enum):
     DELETE_BILLS = auto()
     READ_AUDIT = auto()
     USE_NOTIFICATIONS = auto()
-    MAKE_REPORTS = auto()
+    SEND_EOD = auto()
     WATCH_EVENTS = auto()
+    MAKE_REPORTS = auto()
+    MAKE_IMPORTS = auto()
 
 
 NOBODY = "nobody"
@@ -83,8 +85,10 @@ PERMISSIONS: Mapping[Action, frozenset[str]] = {
     Action.DELETE_BILLS: frozenset({"admin"}),
     Action.READ_AUDIT: frozenset({"admin"}),
     Action.USE_NOTIFICATIONS: frozenset({"dispatcher", "biller", "operator", "admin"}),
-    Action.MAKE_REPORTS: _BILLERS,
+    Action.SEND_EOD: frozenset({"admin"}),
     Action.WATCH_EVENTS: frozenset({"dispatcher", "biller", "admin"}),
+    Action.MAKE_REPORTS: _BILLERS,
+    Action.MAKE_IMPORTS: _BILLERS,
 }
 
 

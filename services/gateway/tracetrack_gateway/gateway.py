@@ -37,6 +37,7 @@ from tracetrack_gateway.scan_search import ScanSearch
 from tracetrack_gateway.snapshots import Snapshots
 from tracetrack_gateway.submit import ScanSubmitter
 from tracetrack_gateway.summons import Summoner
+from tracetrack_gateway.uploads import Uploads
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,8 @@ class Gateway:
     redis, database, snapshots
         Redis; Postgres, read-only; the reads of it.
     authenticator, submitter, commander, login, accounts, people, devices, reader, deliveries, failed_work, bag_types,
-    areas, bills, goods_returns, operations, bags, scans, histories, audit, notifications, nights, jobs, schedules
+    areas, bills, goods_returns, operations, bags, scans, histories, audit, notifications, nights, jobs, schedules,
+    uploads
         The use cases.
     hashing
         Hashes passwords beside the event loop.
@@ -92,7 +94,8 @@ class Gateway:
     scans: ScanSearch
     histories: BagHistory
     nights: NightReader
-    jobs: JobReader
-    schedules: ScheduleReader
     feeds: LiveFeeds
     callers: Limits
+    jobs: JobReader
+    schedules: ScheduleReader
+    uploads: Uploads

@@ -43,6 +43,7 @@ from tracetrack_gateway.handlers import (
     events,
     failed_work,
     goods_returns,
+    imports,
     moves,
     notifications,
     operations,
@@ -75,6 +76,7 @@ from tracetrack_gateway.scan_search import ScanSearch
 from tracetrack_gateway.snapshots import Snapshots
 from tracetrack_gateway.submit import ScanSubmitter
 from tracetrack_gateway.summons import Summoner
+from tracetrack_gateway.uploads import Uploads
 
 _DESCRIPTION = """TraceTrack tracks sacks of goods through warehouses. Devices submit scans; each is accepted durably,
 applied exactly once, and answered with an outcome whose `feedback` is `ok`, `already` or `stop`."""
@@ -134,10 +136,11 @@ def build_gateway(settings: Settings) -> Gateway:
         scans=ScanSearch(snapshots),
         histories=BagHistory(snapshots),
         nights=nights,
-        jobs=JobReader(snapshots, redis, settings.files),
-        schedules=ScheduleReader(snapshots),
         feeds=LiveFeeds(listener, redis, authenticator, snapshots, most=settings.feeds_most),
         callers=Limits("caller", per_s=settings.caller_requests_per_s, burst=settings.caller_requests_burst),
+        jobs=JobReader(snapshots, redis, settings.files),
+        schedules=ScheduleReader(snapshots),
+        uploads=Uploads(settings.files, most_bytes=settings.import_max_bytes),
     )
 
 
@@ -200,9 +203,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         areas,
         audit,
         notifications,
+        events,
         reports,
         report_schedules,
-        events,
+        imports,
     ):
         app.include_router(module.router)
     return app
@@ -228,7 +232,11 @@ def create_asgi(settings: Settings | None = None) -> ASGIApp:
     observe = app.state.gateway.metrics.observe
     addresses = Limits("address", per_s=settings.address_requests_per_s, burst=settings.address_requests_burst)
     return RequestFrame(
-        CsvLists(hot_path), max_body_bytes=settings.max_body_bytes, addresses=addresses, observe=observe
+        CsvLists(hot_path),
+        max_body_bytes=settings.max_body_bytes,
+        addresses=addresses,
+        observe=observe,
+        uploads={("POST", imports.PATH): settings.import_max_bytes},
     )
 
 

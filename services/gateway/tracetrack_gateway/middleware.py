@@ -37,6 +37,9 @@ class RequestFrame:
         How often an address may ask.
     observe
         Told method, route, status and seconds of each request.
+    uploads
+        Method and path of what takes larger bodies, with the most bytes of each; it reads them itself, piece by piece,
+        and counts them where their length is not told.
     """
 
     def __init__(
@@ -46,11 +49,13 @@ class RequestFrame:
         max_body_bytes: int,
         addresses: Limits,
         observe: Callable[[str, str, int, float], None],
+        uploads: Mapping[tuple[str, str], int] | None = None,
     ) -> None:
         self._app = app
         self._max_body_bytes = max_body_bytes
         self._addresses = addresses
         self._observe = observe
+        self._uploads = uploads or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -102,11 +107,11 @@ class RequestFrame:
         if headers.get(b"content-encoding", b"identity").lower() != b"identity":
             raise UnsupportedMediaTypeError("Send the body without Content-Encoding.")
         length = headers.get(b"content-length")
-        if length is None:
-            return await self._read(receive)
-        if int(length) > self._max_body_bytes:
-            raise self._too_large()
-        return receive
+        upload_most = self._uploads.get((scope["method"], scope["path"]))
+        most_bytes = self._max_body_bytes if upload_most is None else upload_most
+        if length is not None and int(length) > most_bytes:
+            raise _too_large(most_bytes)
+        return await self._read(receive) if length is None and upload_most is None else receive
 
     async def _read(self, receive: Receive) -> Receive:
         """Read a body that comes without its length, up to the limit; give what hands it on."""
@@ -116,7 +121,7 @@ class RequestFrame:
             messages.append(await receive())
             received += len(messages[-1].get("body", b""))
             if received > self._max_body_bytes:
-                raise self._too_large()
+                raise _too_large(self._max_body_bytes)
         read = iter(messages)
 
         async def receive_again() -> Message:
@@ -124,6 +129,7 @@ class RequestFrame:
 
         return receive_again
 
-    def _too_large(self) -> TooLargeError:
-        sentence = f"The body may have at most {self._max_body_bytes} bytes."
-        return TooLargeError(sentence, errors=[{"field": "body", "detail": sentence}])
+
+def _too_large(most_bytes: int) -> TooLargeError:
+    sentence = f"The body may have at most {most_bytes} bytes."
+    return TooLargeError(sentence, errors=[{"field": "body", "detail": sentence}])

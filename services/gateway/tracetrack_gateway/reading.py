@@ -23,6 +23,7 @@ from tracetrack_gateway.models import (
     ScanQueued,
     Undone,
 )
+from tracetrack_gateway.sendings import SendingsOut
 from tracetrack_gateway.snapshots import Snapshots
 
 ALL_AREAS = "all"
@@ -133,9 +134,9 @@ class Reader:
         return await self._read(read)
 
     async def document(
-        self, business_date: date, area: str, document_format: str, caller: Principal
+        self, business_date: date, area: str, document_format: str, caller: Principal, revision: int | None = None
     ) -> tuple[bytes, str, int]:
-        """Give a document of the newest revision of a day's summary.
+        """Give a document of a revision of a day's summary, of the newest by default.
 
         Returns
         -------
@@ -150,11 +151,29 @@ class Reader:
 
         def read(connection: Connection) -> tuple[bytes, str, int]:
             area_id = _area_id(connection, area, caller)
-            row = storage.select_document(connection, business_date, area_id, document_format)
+            row = storage.select_document(connection, business_date, area_id, document_format, revision)
             document = found(row, f"summary of {area} for {business_date}")
+            if document.content is None:
+                raise NotFoundError(f"The {document_format} document is being made; try again in a minute.")
             return bytes(document.content), bytes(document.sha256).hex(), document.revision
 
         return await self._read(read)
+
+    async def sendings(self, business_date: date) -> SendingsOut:
+        """Give every mail of a day's summaries, the newest revision first.
+
+        Raises
+        ------
+        NotFoundError
+            There is no summary of all areas.
+        """
+
+        def read(connection: Connection) -> list[Row[Any]]:
+            found(storage.select_summary(connection, business_date, None, None), f"summary of all for {business_date}")
+            return storage.select_sendings(connection, business_date)
+
+        rows = await self._read(read)
+        return SendingsOut.model_validate({"items": [row._mapping for row in rows]})  # noqa: SLF001 - SQLAlchemy's API
 
     async def _queued_by(self, queue: str, identity: str) -> str | None:
         """Give who sent what waits in a ledger under this identity."""

@@ -20,6 +20,7 @@ _BACKLOG = 2_048
 _KEEP_ALIVE_S = 75
 _GRACEFUL_SHUTDOWN_S = 20
 _ENDLESS = "endless"
+_UPLOAD = "upload"
 
 
 def serve_config(settings: Settings, app: ASGIApp) -> uvicorn.Config:
@@ -45,6 +46,11 @@ def serve_config(settings: Settings, app: ASGIApp) -> uvicorn.Config:
 def mark_endless(request: Request) -> None:
     """Say that an answer has no end of its own, so that stopping the gateway does not wait for it."""
     setattr(request.state, _ENDLESS, True)
+
+
+def mark_upload(request: Request) -> None:
+    """Say that a body may take its time, since the route itself sets an end to it."""
+    setattr(request.state, _UPLOAD, True)
 
 
 def protocol_of(settings: Settings) -> type[HttpToolsProtocol]:
@@ -168,5 +174,10 @@ class PatientProtocol(HttpToolsProtocol):
             self._reading = (for_, self.loop.call_later(seconds, self._give_up, for_))
 
     def _give_up(self, awaited: str) -> None:
+        cycle: RequestResponseCycle | None = self.cycle
+        if awaited == "body" and cycle is not None and cycle.scope["state"].get(_UPLOAD):
+            self._reading = None
+            self._wait(awaited)
+            return
         log.info("connection_given_up", address=self._address, awaited=awaited)
         self.transport.abort()

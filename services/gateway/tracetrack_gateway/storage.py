@@ -112,9 +112,15 @@ _SELECT_SUMMARY = text(
 )
 _SELECT_DOCUMENT = text(
     "SELECT eod_document.content, eod_document.sha256, eod_summary.revision FROM eod_summary"
-    " JOIN eod_document USING (summary_id)"
+    " LEFT JOIN eod_document ON eod_document.summary_id = eod_summary.summary_id AND format = :format"
     " WHERE business_date = :business_date AND area_id IS NOT DISTINCT FROM CAST(:area_id AS smallint)"
-    " AND format = :format ORDER BY revision DESC LIMIT 1"
+    " AND revision = coalesce(CAST(:revision AS integer), revision) ORDER BY revision DESC LIMIT 1"
+)
+_SELECT_SENDINGS = text(
+    "SELECT revision, username AS recipient, mail.recipient AS address, resent_by IS NOT NULL AS is_copy, requested_at,"
+    " state, attempts, sent_at, detail FROM eod_summary JOIN eod_sending USING (summary_id) JOIN mail USING (mail_id)"
+    " JOIN app_user USING (user_id) WHERE business_date = :business_date AND eod_summary.area_id IS NULL"
+    " ORDER BY revision DESC, username, requested_at"
 )
 _FAILED_WORK_COLUMNS = (
     "SELECT failed_id, queue, reason, detail, coalesce(payload->>'scan_id', payload->>'command_id') AS work_id,"
@@ -231,11 +237,16 @@ def select_summary(
 
 
 def select_document(
-    connection: Connection, business_date: date, area_id: int | None, document_format: str
+    connection: Connection, business_date: date, area_id: int | None, document_format: str, revision: int | None
 ) -> Row[Any] | None:
-    """Give a document of the newest revision of a day's summary."""
-    values = {"business_date": business_date, "area_id": area_id, "format": document_format}
+    """Give a document of a revision of a day's summary (None: the newest); its content is NULL until it is made."""
+    values = {"business_date": business_date, "area_id": area_id, "format": document_format, "revision": revision}
     return connection.execute(_SELECT_DOCUMENT, values).one_or_none()
+
+
+def select_sendings(connection: Connection, business_date: date) -> list[Row[Any]]:
+    """Give every mail of a day's summaries, the newest revision first, by recipient."""
+    return list(connection.execute(_SELECT_SENDINGS, {"business_date": business_date}))
 
 
 def select_failed_work(connection: Connection, filters: Mapping[str, Any]) -> list[Row[Any]]:

@@ -3,7 +3,7 @@
 What goes into a letter's HTML is escaped where it is put in, whatever it is; a line break in a header is refused.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.errors import MessageError
@@ -52,7 +52,18 @@ class Letter:
     most_attempts: int = 30
 
 
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that goes with a letter: its name, its media type, its bytes."""
+
+    name: str
+    media_type: str
+    content: bytes
+
+
+SUMMARY = "eod_summary"
 LETTERS: Mapping[str, Letter] = {
+    SUMMARY: Letter(Template("TraceTrack: $subject"), Template("$subject\n\n$text")),
     "notification": Letter(
         Template("TraceTrack: $title"),
         Template(
@@ -80,7 +91,15 @@ LETTERS: Mapping[str, Letter] = {
 
 
 def write_letter(
-    *, kind: str, recipient: str, fields: Mapping[str, Any], sender: str, mail_id: UUID, created_at: datetime
+    *,
+    kind: str,
+    recipient: str,
+    fields: Mapping[str, Any],
+    sender: str,
+    mail_id: UUID,
+    created_at: datetime,
+    page: str | None = None,
+    attachments: Sequence[Attachment] = (),
 ) -> EmailMessage:
     """Write a mail, the same one at every attempt: a copy can be known by its Message-ID.
 
@@ -92,6 +111,10 @@ def write_letter(
         One address each; the sender's may have a name.
     mail_id, created_at
         The mail's identity and its date.
+    page
+        Its HTML, in place of one that is made of the text.
+    attachments
+        What goes with it.
 
     Raises
     ------
@@ -112,7 +135,10 @@ def write_letter(
         message["Message-ID"] = f"<{mail_id}@{address.rpartition('@')[2]}>"
         message["Auto-Submitted"] = "auto-generated"
         message.set_content(letter.text.substitute(values) + "\n")
-        message.add_alternative(_page_of(letter, values), subtype="html")
+        message.add_alternative(page or _page_of(letter, values), subtype="html")
+        for each in attachments:
+            main, sub = each.media_type.split("/")
+            message.add_attachment(each.content, maintype=main, subtype=sub, filename=each.name)
     except KeyError as error:
         raise UnwritableLetterError(f"its letter needs {error}") from None
     except (ValueError, IndexError, MessageError) as error:

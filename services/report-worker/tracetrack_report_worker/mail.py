@@ -21,8 +21,8 @@ from tracetrack_common import failed_work
 from tracetrack_common.db.session import Database
 from tracetrack_common.log import get_logger
 from tracetrack_common.settings import Settings
-from tracetrack_report_worker import outbox
-from tracetrack_report_worker.letters import LETTERS, UnwritableLetterError, write_letter
+from tracetrack_report_worker import outbox, summary_mail
+from tracetrack_report_worker.letters import LETTERS, SUMMARY, UnwritableLetterError, write_letter
 from tracetrack_report_worker.smtp import MailServer, NotTakenError, PerhapsTakenError
 
 log = get_logger(__name__)
@@ -100,13 +100,16 @@ class Mailer:
             return outbox.claim(connection, _LEASE)
 
     def _write(self, row: Row[Any]) -> EmailMessage:
+        written = summary_mail.write(self._database, row.fields) if row.kind == SUMMARY else None
         return write_letter(
             kind=row.kind,
             recipient=row.recipient,
-            fields=row.fields,
+            fields=row.fields if written is None else {"subject": written.subject, "text": written.text},
             sender=self._settings.mail_from,
             mail_id=row.mail_id,
             created_at=row.created_at,
+            page=None if written is None else written.page,
+            attachments=() if written is None else written.attachments,
         )
 
     def _keep_as_file(self, row: Row[Any], message: EmailMessage) -> str:

@@ -13,6 +13,7 @@ from tracetrack_report_worker.tasks import (
     FILES_TASK,
     JOBS_TASK,
     MAIL_TASK,
+    SEND_OUT_TASK,
     TICK_TASK,
     ReportWorkerProcess,
     register_tasks,
@@ -41,6 +42,11 @@ app.conf.beat_schedule = {
         "schedule": schedule(_HOUR_S, nowfun=_clock),
         "options": {"queue": "reports"},
     },
+    "send-summaries-out": {
+        "task": SEND_OUT_TASK,
+        "schedule": schedule(_settings.eod_tick_s, nowfun=_clock),
+        "options": {"queue": "reports"},
+    },
     "send-due-mail": {
         "task": MAIL_TASK,
         "schedule": schedule(_settings.mail_tick_s, nowfun=_clock),
@@ -58,6 +64,11 @@ app.conf.beat_schedule = {
         "task": "commands.look_after_sessions",
         "schedule": schedule(_MINUTE_S, nowfun=_clock),
         "options": {"queue": "commands"},
+    },
+    "run-imports": {
+        "task": "imports.run",
+        "schedule": schedule(_settings.job_tick_s, nowfun=_clock),
+        "options": {"queue": "imports"},
     },
     "keep-partitions": {
         "task": "commands.keep_partitions",

@@ -28,7 +28,19 @@ _INSERT_SUMMARY = text("""
 """)
 _INSERT_DOCUMENT = text("""
     INSERT INTO eod_document (summary_id, format, content, sha256) VALUES (:summary_id, :format, :content, :sha256)
+    ON CONFLICT (summary_id, format) DO NOTHING
 """)
+_LIST_UNPRINTED = text("""
+    SELECT summary_id, wanted.format
+    FROM eod_summary CROSS JOIN unnest(CAST(:formats AS text[])) WITH ORDINALITY AS wanted (format, place)
+    WHERE (CAST(:business_date AS date) IS NULL OR business_date = :business_date)
+        AND NOT EXISTS (
+            SELECT FROM eod_document
+            WHERE eod_document.summary_id = eod_summary.summary_id AND eod_document.format = wanted.format
+        )
+    ORDER BY summary_id DESC, wanted.place
+""")
+_READ_CONTENT = text("SELECT content FROM eod_summary WHERE summary_id = :summary_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +121,19 @@ def insert_summary(connection: Connection, summary: Summary) -> int | None:
     return key
 
 
-def insert_document(connection: Connection, *, summary_id: int, format_: str, content: bytes, sha256: bytes) -> None:
-    """Store a document of a summary."""
-    connection.execute(
-        _INSERT_DOCUMENT, {"summary_id": summary_id, "format": format_, "content": content, "sha256": sha256}
-    )
+def insert_document(connection: Connection, *, summary_id: int, format_: str, content: bytes, sha256: bytes) -> int:
+    """Store a document of a summary; give 0 when there is one in this format already, which stays."""
+    values = {"summary_id": summary_id, "format": format_, "content": content, "sha256": sha256}
+    return connection.execute(_INSERT_DOCUMENT, values).rowcount
+
+
+def list_unprinted(connection: Connection, *, formats: list[str], business_date: date | None) -> list[tuple[int, str]]:
+    """Give the summaries, of a day or of all, and those of these formats that they have no document in."""
+    found = connection.execute(_LIST_UNPRINTED, {"formats": formats, "business_date": business_date})
+    return [(row.summary_id, row.format) for row in found]
+
+
+def read_content(connection: Connection, summary_id: int) -> dict[str, Any]:
+    """Give what a summary says."""
+    content: dict[str, Any] = connection.execute(_READ_CONTENT, {"summary_id": summary_id}).scalar_one()
+    return content

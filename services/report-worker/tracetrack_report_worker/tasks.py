@@ -1,14 +1,15 @@
 """The tasks of the report-worker: draining its ledger, and the tick that makes what is due."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from celery import Celery
 from sqlalchemy import Connection, text
 
-from tracetrack_common import failed_work
+from tracetrack_common import failed_work, uploads
 from tracetrack_common.commands import CommandExecutor, Handler, Job
 from tracetrack_common.contracts import Command
 from tracetrack_common.drain import Handled
@@ -19,7 +20,7 @@ from tracetrack_common.ledger import Entry
 from tracetrack_common.nights import ALL_AREAS
 from tracetrack_common.replay import JobReplayer, give_up
 from tracetrack_common.worker import WorkerProcess, summoner
-from tracetrack_report_worker import lateness, schedule, summary
+from tracetrack_report_worker import lateness, printing, schedule, sending, summary
 from tracetrack_report_worker.exports import export
 from tracetrack_report_worker.mail import Mailer
 from tracetrack_report_worker.report_figures import REPORTS
@@ -29,6 +30,7 @@ from tracetrack_report_worker.reports import check_area, make_report
 TICK_TASK = "reports.tick"
 JOBS_TASK = "reports.run_jobs"
 FILES_TASK = "reports.remove_old_files"
+SEND_OUT_TASK = "reports.send_out"
 MAIL_TASK = "mail.send_due"
 
 _HOUR_S = 3600.0
@@ -51,7 +53,7 @@ class ReportWorkerProcess(WorkerProcess):
     @cached_property
     def handle_reports(self) -> Callable[[Sequence[Entry]], Handled]:
         """What the drain of the reports' ledger calls."""
-        jobs: dict[str, Job] = {"eod.run": self.run_eod}
+        jobs: dict[str, Job] = {"eod.run": self.run_eod, "eod.preview": partial(sending.preview, self.database)}
         desk = JobDesk("reports", noun="report", check=check_area)
         schedules = ScheduleDesk(self.settings)
         handlers: dict[str, Handler] = {
@@ -60,6 +62,7 @@ class ReportWorkerProcess(WorkerProcess):
             "report_schedule.create": schedules.create,
             "report_schedule.change": schedules.change,
             "report_schedule.delete": schedules.delete,
+            "eod.send": sending.send,
         }
         replayer = JobReplayer(
             self.database, CommandExecutor(self.database, queue="reports", handlers=handlers, jobs=jobs)
@@ -110,6 +113,8 @@ class ReportWorkerProcess(WorkerProcess):
             )
             for area in ([wanted] if wanted is not None else [*self._areas(), ALL_AREAS])
         ]
+        with suppress(ExceptionGroup):  # it is in the log; the next tick tries again
+            printing.print_missing(self.database, business_date=date.fromisoformat(command.arguments["date"]))
         return {
             "summaries": [
                 {"area": each.area, "date": each.date.isoformat(), "revision": each.revision, "made": each.made}
@@ -155,7 +160,15 @@ def register_tasks(app: Celery, process: ReportWorkerProcess) -> None:
 
     @app.task(name=FILES_TASK, queue="reports")
     def remove_old_files() -> None:
-        remove_old(process.settings.files, keep_s=process.settings.files_keep_hours * _HOUR_S)
+        for folder in (process.settings.files, uploads.folder_of(process.settings.files)):
+            remove_old(folder, keep_s=process.settings.files_keep_hours * _HOUR_S)
+
+    @app.task(name=SEND_OUT_TASK, queue="reports")
+    def send_out() -> None:
+        try:
+            printing.print_missing(process.database)
+        finally:  # a mail can go without a document
+            sending.send_out(process.database, now=datetime.now(UTC))
 
     @app.task(name=MAIL_TASK, queue="mail")
     def send_due_mail() -> None:

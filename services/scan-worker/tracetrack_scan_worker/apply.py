@@ -104,7 +104,7 @@ class Applier:
 
     def _apply_run(self, connection: Connection, run: Sequence[Scan], origins: Mapping[str, Origin]) -> list[Result]:
         started = time.perf_counter()
-        state, keys = _load_state(connection, run, self._current_catalogue(connection))
+        state, keys = load_state(connection, run, self.current_catalogue(connection))
         decisions = decide(run, state)
         batch_id = uuid7()
         applied = list(zip(run, decisions.results, strict=True))
@@ -128,7 +128,8 @@ class Applier:
         )
         return decisions.results
 
-    def _current_catalogue(self, connection: Connection) -> Catalogue:
+    def current_catalogue(self, connection: Connection) -> Catalogue:
+        """Give the bag types in force, as they were at most two seconds ago."""
         now = time.monotonic()
         if self._catalogue is None or now - self._catalogue_read_at > _CATALOGUE_TTL_S:
             bag_types = tuple(storage.select_bag_types(connection))
@@ -167,7 +168,7 @@ def _cut_after_returns(scans: Sequence[Scan]) -> list[Sequence[Scan]]:
     return runs
 
 
-def _load_state(connection: Connection, scans: Sequence[Scan], catalogue: Catalogue) -> tuple[State, _Keys]:
+def load_state(connection: Connection, scans: Sequence[Scan], catalogue: Catalogue) -> tuple[State, _Keys]:
     """Lock and read all that these scans touch: bags in code order, then bills, then returns."""
     rows = storage.lock_bags(connection, codes_of(scans))
     bills = storage.lock_bills(

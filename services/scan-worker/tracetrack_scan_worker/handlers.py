@@ -10,6 +10,7 @@ from tracetrack_scan_worker.bills import complete_bill, create_bill, delete_bill
 from tracetrack_scan_worker.deletion import delete_bag
 from tracetrack_scan_worker.detach import detach_sack
 from tracetrack_scan_worker.goods_returns import cancel_return, commit_return, create_return
+from tracetrack_scan_worker.imports.orders import IMPORTS
 from tracetrack_scan_worker.notifications import prefer_mail, read_all_notifications, read_notification
 from tracetrack_scan_worker.people import PEOPLE
 from tracetrack_scan_worker.relink import relink_bag
@@ -47,4 +48,6 @@ def command_handlers(database: Database) -> dict[str, Handler]:
         "notification.read": read_notification,
         "notification.read_all": read_all_notifications,
         "notification.prefer": prefer_mail,
+        "import.create": IMPORTS.create,
+        "import.cancel": IMPORTS.cancel,
     }

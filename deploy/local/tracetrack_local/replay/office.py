@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from collections.abc import Mapping
 from datetime import date
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
 from urllib.parse import quote
@@ -191,6 +192,29 @@ class Office:
         else:
             document = await self._ask("POST", f"{path}/discard", {"reason": because})
         return document
+
+    async def upload(self, path: str, file: Path, params: Mapping[str, str]) -> str:
+        """Upload a file and give where the job it makes is; the same key in every attempt makes one job."""
+        headers = {"Idempotency-Key": secrets.token_hex(16)}
+        content = await asyncio.to_thread(file.read_bytes)
+        answer = await self._patience.send(
+            lambda: self._http.post(path, params=params, content=content, headers=headers)
+        )
+        if not answer.is_success:
+            raise RefusedError(f"POST {path}", describe_refusal(answer))
+        return str(answer.headers["Location"])
+
+    async def look(self, place: str) -> dict[str, Any]:
+        """Give a job as it stands."""
+        document: dict[str, Any] = await self._ask("GET", place)
+        return document
+
+    async def fetch(self, path: str, file: Path) -> None:
+        """Download a file."""
+        answer = await self._patience.send(lambda: self._http.get(path))
+        if not answer.is_success:
+            raise RefusedError(f"GET {path}", describe_refusal(answer))
+        await asyncio.to_thread(file.write_bytes, answer.content)
 
     async def _ask(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, params: Mapping[str, str] | None = None

@@ -469,6 +469,7 @@ eod_summary = Table(
         "figures_sha256", LargeBinary, nullable=False, comment="of the figures alone: tells whether a new one differs"
     ),
     Column("content", JSONB, nullable=False),
+    Column("sent_out_at", _TIME, comment="when it was decided who gets it; NULL: not yet"),
     CheckConstraint("revision > 0", name="revision"),
     Index(
         "eod_summary_area_date_revision_key",
@@ -505,7 +506,7 @@ eod_document = Table(
     Column("format", Text, primary_key=True),
     Column("content", LargeBinary, nullable=False),
     Column("sha256", LargeBinary, nullable=False),
-    _one_of("format", "xlsx"),
+    _one_of("format", "xlsx", "pdf", "csv", "json"),
 )
 
 mail = Table(

@@ -1,8 +1,8 @@
 """End-of-day summaries."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Header, Query, Response
 
 from tracetrack_common.credentials import Principal
 from tracetrack_gateway.access import Action
@@ -11,12 +11,22 @@ from tracetrack_gateway.models import AREA_PATTERN, CommandOut, IsoDate
 from tracetrack_gateway.nights import NightsOut
 from tracetrack_gateway.problems import documented
 from tracetrack_gateway.requests import Caller, TheGateway
+from tracetrack_gateway.sendings import PreviewIn, PreviewOut, SendIn, SendingsOut, SendOutcome
 
 router = APIRouter(prefix="/api/v1/eod", tags=["end of day"])
 
 MOST_DAYS = 31
 """A day has a row for each area and one for all, so some hundred rows in all."""
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+MEDIA_TYPES = {
+    "pdf": "application/pdf",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "csv": "text/csv; charset=utf-8",
+    "json": "application/json",
+}
+_BYTES = {"schema": {"type": "string", "format": "binary"}}
+_CONTENT = dict.fromkeys(MEDIA_TYPES.values(), _BYTES) | {"application/json": {"schema": {"type": "object"}}}
+_TAG: dict[str, Any] = {"ETag": {"description": "its SHA-256, for `If-None-Match`", "schema": {"type": "string"}}}
+_Sending = Annotated[Wish, Depends(Wishing(Action.SEND_EOD))]
 
 Area = Annotated[str, Query(max_length=50, pattern=AREA_PATTERN, description="an area's code, or `all`")]
 
@@ -44,22 +54,67 @@ async def get_summary(
 
 
 @router.get(
-    "/{business_date}/document.xlsx",
-    summary="A day's summary as a workbook",
+    "/{business_date}/document.{document_format}",
+    summary="A day's summary as a document",
     response_class=Response,
-    responses={200: {"content": {XLSX: {}}, "description": "The workbook"}, **documented(401, 403, 404, 422, 503)},
+    responses={
+        200: {"content": _CONTENT, "description": "The document", "headers": _TAG},
+        304: {"description": "The caller has it: its `ETag` was in `If-None-Match`"},
+        **documented(401, 403, 404, 422, 503),
+    },
 )
-async def get_workbook(
+async def get_document(
     business_date: IsoDate,
+    document_format: Literal["pdf", "xlsx", "csv", "json"],
     gateway: TheGateway,
     caller: Annotated[Principal, Depends(Caller(Action.READ_EOD))],
     area: Area = "all",
+    revision: Annotated[int | None, Query(ge=1, le=2**31 - 1, description="the newest when left out")] = None,
+    if_none_match: Annotated[str | None, Header(max_length=1000)] = None,
 ) -> Response:
-    """Give the newest revision as XLSX; the same revision is the same bytes for ever."""
-    content, sha256, revision = await gateway.reader.document(business_date, area, "xlsx", caller)
-    filename = f"eod-{business_date}-{area}-r{revision}.xlsx"
+    """Give a revision as a document; the same revision is the same bytes for ever."""
+    content, sha256, number = await gateway.reader.document(business_date, area, document_format, caller, revision)
+    filename = f"eod-{business_date}-{area}-r{number}.{document_format}"
     headers = {"Content-Disposition": f'attachment; filename="{filename}"', "ETag": f'"{sha256}"'}
-    return Response(content, media_type=XLSX, headers=headers)
+    if if_none_match is not None and f'"{sha256}"' in if_none_match:
+        return Response(status_code=304, headers=headers)
+    return Response(content, media_type=MEDIA_TYPES[document_format], headers=headers)
+
+
+@router.get(
+    "/{business_date}/sendings", summary="Who got a day's summary", responses=documented(401, 403, 404, 422, 503)
+)
+async def list_sendings(
+    business_date: IsoDate, gateway: TheGateway, _: Annotated[Principal, Depends(Caller(Action.SEND_EOD))]
+) -> SendingsOut:
+    """Tell of every recipient and revision what became of the mail, the newest revision first."""
+    return await gateway.reader.sendings(business_date)
+
+
+@router.post(
+    "/{business_date}/sendings",
+    summary="Send a day's summary",
+    response_model=SendOutcome,
+    responses={**QUEUED, **documented(400, 401, 403, 404, 413, 422, 503)},
+)
+async def send_summary(business_date: IsoDate, send: SendIn, wish: _Sending) -> SendOutcome | Response:
+    """Send the newest revision to those who have not got it; with `again`, once more to those who have."""
+    arguments = {"date": business_date.isoformat(), **send.model_dump()}
+    answer = await wish.send("eod.send", arguments, queue="reports")
+    return queued(answer) if answer.outcome is None else SendOutcome(**answer.outcome)
+
+
+@router.post(
+    "/{business_date}/preview",
+    summary="The mail of a day's summary, unsent",
+    response_model=PreviewOut,
+    responses={**QUEUED, **documented(400, 401, 403, 404, 413, 422, 503)},
+)
+async def preview_mail(business_date: IsoDate, preview: PreviewIn, wish: _Sending) -> PreviewOut | Response:
+    """Give the mail as a person would get it; nothing is sent."""
+    arguments = {"date": business_date.isoformat(), **preview.model_dump()}
+    answer = await wish.send("eod.preview", arguments, queue="reports")
+    return queued(answer) if answer.outcome is None else PreviewOut(**answer.outcome)
 
 
 @router.post(
