@@ -115,6 +115,10 @@ bench-exports: $(VENV)/.dev ## exports of a million rows against COPY, and what 
 bench-imports: $(VENV)/.dev ## imports of 80,000 and 1,000,000 rows, and the scans beside them
 	$(BIN)/python -m tests.bench.imports
 
+.PHONY: bench-eod
+bench-eod: $(VENV)/.dev ## the summary of a million scans against the bare SQL, and what it costs those who scan
+	$(BIN)/python -m tests.bench.eod
+
 .PHONY: profile
 profile: $(VENV)/.dev ## the 50-device profile of the old system (129 s)
 	$(BIN)/python -m tests.bench.profile

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench.eod_day import fill_days
-from tests.bench.exports import for_seconds, latency, client_of, scan_while, scans_of_new_sacks
+from tests.bench.exports import client_of, for_seconds, latency, scan_while, scans_of_new_sacks
 from tests.bench.pipelines import REPOSITORY, clean_environment, start_ours
 from tests.support.servers import EmbeddedServers
 from tests.support.settings import make_settings
@@ -43,7 +43,8 @@ _BARE: Final = (
     FROM scan WHERE scanned_at >= %(start)s AND scanned_at < %(end)s GROUP BY 1, 2, 3, 4, 5
     """,
     """
-    SELECT area_id, created_by, status, count(*), sum(sacks), sum(children), sum(actual_weight_g), sum(expected_weight_g)
+    SELECT area_id, created_by, status, count(*), sum(sacks), sum(children), sum(actual_weight_g),
+        sum(expected_weight_g)
     FROM bill WHERE created_at >= %(start)s AND created_at < %(end)s GROUP BY 1, 2, 3
     """,
 )
@@ -52,7 +53,9 @@ _BARE: Final = (
 def main() -> None:
     """Fill a database, make its day's summary, print and write what came of it."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.eod", description=__doc__)
-    parser.add_argument("--scans", type=int, default=SCANS, help="of the day, and of each it is compared with (1,000,000)")
+    parser.add_argument(
+        "--scans", type=int, default=SCANS, help="of the day, and of each it is compared with (1,000,000)"
+    )
     parser.add_argument("--rounds", type=int, default=3, help="the median counts (3)")
     parser.add_argument("--output", type=Path, default=REPOSITORY / "build" / "bench-eod.json")
     arguments = parser.parse_args()
@@ -84,7 +87,7 @@ def main() -> None:
         busy_ms: list[float] = []
         for _ in range(arguments.rounds):
             making = _start_making(ours.database_url, environment, day)
-            busy_ms += scan_while(device, scans, lambda making=making: making.poll() is None)
+            busy_ms += scan_while(device, scans, _going_on(making))
             beside.append(_took(making))
     result = {
         **filled._asdict(),
@@ -118,7 +121,13 @@ def _start_making(database_url: str, environment: Mapping[str, str], day: date) 
         cursor.execute("TRUNCATE eod_summary CASCADE")
         connection.commit()
     command = [sys.executable, "-m", "tests.bench.eod_making", day.isoformat()]
-    return subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE)
+    return subprocess.Popen(  # noqa: S603 - the module beside this one
+        command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE
+    )
+
+
+def _going_on(making: "subprocess.Popen[bytes]") -> Callable[[], bool]:
+    return lambda: making.poll() is None
 
 
 def _took(making: "subprocess.Popen[bytes]") -> dict[str, Any]:
@@ -133,7 +142,7 @@ def summed_up(rounds: list[dict[str, Any]], bare_s: float) -> dict[str, Any]:
     """Give the medians of rounds; `made` is with documents and storing, `figures` without."""
 
     def middle(name: str) -> float:
-        return statistics.median(each[name] for each in rounds)
+        return float(statistics.median(each[name] for each in rounds))
 
     return {
         "made_s": round(middle("made_s"), 2),
@@ -149,8 +158,8 @@ def summed_up(rounds: list[dict[str, Any]], bare_s: float) -> dict[str, Any]:
 
 
 def _print(console: Console, result: dict[str, Any]) -> None:
-    title = f"the summary of {result['scans']:,} scans and {result['bills']:,} bills; the bare aggregate: {result['bare_s']} s"
-    table = Table(title=title, title_justify="left")
+    day = f"{result['scans']:,} scans and {result['bills']:,} bills"
+    table = Table(title=f"the summary of {day}; the bare aggregate: {result['bare_s']} s", title_justify="left")
     columns = ("figures_s", "figures_ratio", "made_s", "made_ratio", "at_start_mb", "peak_mb")
     for column in ("while", *columns):
         table.add_column(column.replace("_", " "), justify="left" if column == "while" else "right")

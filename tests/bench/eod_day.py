@@ -1,7 +1,7 @@
-"""A day of a warehouse as scans and bills leave it, and earlier days to hold it against, written set-based into a database.
+"""A day of a warehouse as scans and bills leave it, and earlier days to hold it against: written set-based.
 
-A sack gets 33 or 34 scans: its own, thirty children, its bill, a child once more, and every third its own once more. One
-in ten gets a misprint for its last child, one in fifty names a bill that is not there.
+A sack gets 33 or 34 scans: its own, thirty children, its bill, a child once more, and every third its own once more.
+One in ten gets a misprint for its last child, one in fifty names a bill that is not there.
 """
 
 from contextlib import closing
@@ -16,11 +16,11 @@ BILLERS = 20
 SACKS_PER_BILL = 6
 _SCANS_PER_3_SACKS = 100
 
-# Devices load a bill each in turn; an area is that of its device. Counters go on from day to day, and each thousandth is
-# missing.
+# Devices load a bill each in turn; an area is that of its device. Counters go on from day to day, and each thousandth
+# is missing.
 _SCANS: Final = """
-    INSERT INTO scan (scan_id, batch_id, scanned_at, device_time, received_at, applied_at, seq, epoch, device_id, area_id,
-        children, capacity, weight_g, kind, outcome, code, target)
+    INSERT INTO scan (scan_id, batch_id, scanned_at, device_time, received_at, applied_at, seq, epoch, device_id,
+        area_id, children, capacity, weight_g, kind, outcome, code, target)
     SELECT scan_id, scan_id, at, at, at + interval '1 s', at + interval '1 s',
         %(first_seq)s + number + number / 1000, 1, device_id, area_id,
         CASE WHEN kind = 'child' THEN slot END, CASE WHEN kind = 'child' THEN 30 END,
@@ -32,8 +32,7 @@ _SCANS: Final = """
             WHEN slot = 30 AND n %% 10 = 0 THEN 'invalid_code'
             ELSE 'applied'
         END,
-        CASE WHEN kind = 'child' THEN 'D' || lpad(n::text, 5, '0') || lpad((CASE slot WHEN 32 THEN 1 ELSE slot END)::text,
-            2, '0') ELSE sack END,
+        CASE WHEN kind = 'child' THEN 'D' || lpad(n::text, 5, '0') || lpad((slot %% 31)::text, 2, '0') ELSE sack END,
         CASE kind WHEN 'child' THEN sack WHEN 'bill' THEN 'DAY-' || lpad((n / %(per_bill)s)::text, 5, '0') END
     FROM (
         SELECT n, slot, at, uuidv7(at - now()) AS scan_id, 'SB' || lpad(n::text, 5, '0') AS sack,

@@ -9,7 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 from redis.exceptions import RedisError
 
-from tracetrack_common.celery_app import DRAIN_TASKS
+from tracetrack_common.failed_work import REPLAYED_BY
 from tracetrack_gateway.backpressure import Backpressure
 from tracetrack_gateway.operations import Operations
 
@@ -84,7 +84,7 @@ class Metrics:
                 self._age.labels(queue).set(state.oldest_age_s)
                 self._identities.labels(queue).set(state.identities)
         failed_work, late = await asyncio.gather(self._operations.failed_work(), self._operations.late_summaries())
-        for queue in DRAIN_TASKS:
+        for queue in REPLAYED_BY:
             self._failed_work.labels(queue).set(failed_work.get(queue, 0))
         self._late_summaries.set(late)
         return generate_latest(self._registry)

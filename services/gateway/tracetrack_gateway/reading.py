@@ -19,10 +19,13 @@ from tracetrack_gateway.delivery import Delivery, newest_delivery
 from tracetrack_gateway.models import (
     BagOut,
     CommandOut,
+    Page,
     ScanDone,
     ScanQueued,
     Undone,
 )
+from tracetrack_gateway.paging import key_of, page_of
+from tracetrack_gateway.revisions import RevisionOut
 from tracetrack_gateway.sendings import SendingsOut
 from tracetrack_gateway.snapshots import Snapshots
 
@@ -117,8 +120,13 @@ class Reader:
 
     async def summary(
         self, business_date: date, area: str, caller: Principal, revision: int | None = None
-    ) -> dict[str, Any]:
+    ) -> tuple[dict[str, Any], str]:
         """Give a revision of a day's summary, the newest when it is left out.
+
+        Returns
+        -------
+        tuple of dict, str
+            The summary, and what tells it from every other revision.
 
         Raises
         ------
@@ -126,12 +134,36 @@ class Reader:
             It is not made yet, or is of another area.
         """
 
-        def read(connection: Connection) -> dict[str, Any]:
+        def read(connection: Connection) -> tuple[dict[str, Any], str]:
             area_id = _area_id(connection, area, caller)
             row = storage.select_summary(connection, business_date, area_id, revision)
-            return cast("dict[str, Any]", found(row, f"summary of {area} for {business_date}").content)
+            summary = found(row, f"summary of {area} for {business_date}")
+            return summary.content, f"{summary.revision}-{bytes(summary.figures_sha256).hex()}"
 
         return await self._read(read)
+
+    async def revisions(
+        self, business_date: date, area: str, caller: Principal, *, cursor: str | None, limit: int
+    ) -> Page[RevisionOut]:
+        """Give the revisions of a day's summary, newest first.
+
+        Raises
+        ------
+        NotFoundError
+            There is none yet, or it is of another area.
+        InvalidInputError
+            The cursor is none.
+        """
+        below = key_of(cursor)
+
+        def read(connection: Connection) -> list[Row[Any]]:
+            area_id = _area_id(connection, area, caller)
+            return storage.select_revisions(connection, business_date, area_id, below, limit + 1)
+
+        rows = await self._read(read)
+        if not rows and below is None:
+            raise NotFoundError(f"There is no summary of {area} for {business_date}.")
+        return page_of(rows, limit, lambda row: RevisionOut(**row._asdict()), lambda row: str(row.revision))
 
     async def document(
         self, business_date: date, area: str, document_format: str, caller: Principal, revision: int | None = None

@@ -106,10 +106,29 @@ _SELECT_USER_OF_RESET = text(
 _SELECT_AREA = text("SELECT area_id FROM area WHERE code = :area")
 _SELECT_COMMAND = text("SELECT actor, status, outcome FROM command WHERE command_id = :command_id")
 _SELECT_SUMMARY = text(
-    "SELECT summary_id, content FROM eod_summary"
+    "SELECT summary_id, revision, figures_sha256, content FROM eod_summary"
     " WHERE business_date = :business_date AND area_id IS NOT DISTINCT FROM CAST(:area_id AS smallint)"
     " AND (CAST(:revision AS integer) IS NULL OR revision = :revision) ORDER BY revision DESC LIMIT 1"
 )
+# A content of thousands of bills is unpacked once for each revision, not once for each figure.
+_SELECT_REVISIONS = text("""
+    WITH listed AS MATERIALIZED (
+        SELECT revision, generated_at, generated_at < window_end AS preliminary, content->'changes' AS changes
+        FROM eod_summary
+        WHERE business_date = :business_date AND area_id IS NOT DISTINCT FROM CAST(:area_id AS smallint)
+            AND (CAST(:below AS integer) IS NULL OR revision < :below)
+        ORDER BY revision DESC LIMIT :limit
+    )
+    SELECT revision, generated_at, preliminary, CAST(changes->'since_revision' AS integer) AS since_revision,
+        jsonb_array_length(changes->'figures') AS figures_changed,
+        jsonb_array_length(changes->'bills') AS bills_changed,
+        CASE WHEN changes ? 'late_scans' THEN (
+            SELECT coalesce(sum(CAST(late->'scans' AS integer)), 0)
+            FROM jsonb_array_elements(changes->'late_scans') AS late
+        ) END AS late_scans,
+        jsonb_array_length(changes->'late_commands') AS late_commands
+    FROM listed ORDER BY revision DESC
+""")
 _SELECT_DOCUMENT = text(
     "SELECT eod_document.content, eod_document.sha256, eod_summary.revision FROM eod_summary"
     " LEFT JOIN eod_document ON eod_document.summary_id = eod_summary.summary_id AND format = :format"
@@ -234,6 +253,14 @@ def select_summary(
     """Give a revision of a day's summary, the newest for None; area_id None is the one over all areas."""
     values = {"business_date": business_date, "area_id": area_id, "revision": revision}
     return connection.execute(_SELECT_SUMMARY, values).one_or_none()
+
+
+def select_revisions(
+    connection: Connection, business_date: date, area_id: int | None, below: int | None, limit: int
+) -> list[Row[Any]]:
+    """Give the revisions of a day's summary, newest first, those below one; NULL for what the first has not changed."""
+    values = {"business_date": business_date, "area_id": area_id, "below": below, "limit": limit}
+    return list(connection.execute(_SELECT_REVISIONS, values))
 
 
 def select_document(

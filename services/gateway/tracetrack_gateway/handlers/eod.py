@@ -2,15 +2,18 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Header, Query, Response
+import orjson
+from fastapi import APIRouter, Depends, Query, Response
 
 from tracetrack_common.credentials import Principal
 from tracetrack_gateway.access import Action
+from tracetrack_gateway.conditional import TAGGED, IfNoneMatch, unless_held
 from tracetrack_gateway.handlers.answers import QUEUED, Wish, Wishing, queued
-from tracetrack_gateway.models import AREA_PATTERN, CommandOut, IsoDate
+from tracetrack_gateway.models import AREA_PATTERN, CommandOut, IsoDate, Page
 from tracetrack_gateway.nights import NightsOut
 from tracetrack_gateway.problems import documented
 from tracetrack_gateway.requests import Caller, TheGateway
+from tracetrack_gateway.revisions import RevisionOut
 from tracetrack_gateway.sendings import PreviewIn, PreviewOut, SendIn, SendingsOut, SendOutcome
 
 router = APIRouter(prefix="/api/v1/eod", tags=["end of day"])
@@ -25,10 +28,10 @@ MEDIA_TYPES = {
 }
 _BYTES = {"schema": {"type": "string", "format": "binary"}}
 _CONTENT = dict.fromkeys(MEDIA_TYPES.values(), _BYTES) | {"application/json": {"schema": {"type": "object"}}}
-_TAG: dict[str, Any] = {"ETag": {"description": "its SHA-256, for `If-None-Match`", "schema": {"type": "string"}}}
 _Sending = Annotated[Wish, Depends(Wishing(Action.SEND_EOD))]
 
 Area = Annotated[str, Query(max_length=50, pattern=AREA_PATTERN, description="an area's code, or `all`")]
+Revision = Annotated[int | None, Query(ge=1, le=2**31 - 1, description="the newest when left out")]
 
 
 @router.get("/status", summary="How the last nights stand", responses=documented(401, 403, 422, 503))
@@ -41,16 +44,41 @@ async def list_nights(
     return await gateway.nights.last(days, caller)
 
 
-@router.get("/{business_date}", summary="A day's summary", responses=documented(401, 403, 404, 422, 503))
+@router.get(
+    "/{business_date}",
+    summary="A day's summary",
+    response_model=dict[str, Any],
+    responses={**TAGGED, **documented(401, 403, 404, 422, 503)},
+)
 async def get_summary(
     business_date: IsoDate,
     gateway: TheGateway,
     caller: Annotated[Principal, Depends(Caller(Action.READ_EOD))],
     area: Area = "all",
-    revision: Annotated[int | None, Query(ge=1, le=2**31 - 1, description="the newest when left out")] = None,
-) -> dict[str, Any]:
+    revision: Revision = None,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
     """Give a revision of a day's summary; its fields are described in `docs/eod.md`."""
-    return await gateway.reader.summary(business_date, area, caller, revision)
+    content, tag = await gateway.reader.summary(business_date, area, caller, revision)
+    headers = {"ETag": f'"{tag}"'}
+    return unless_held(Response(orjson.dumps(content), media_type="application/json", headers=headers), if_none_match)
+
+
+@router.get(
+    "/{business_date}/revisions",
+    summary="The revisions of a day's summary",
+    responses=documented(401, 403, 404, 422, 503),
+)
+async def list_revisions(
+    business_date: IsoDate,
+    gateway: TheGateway,
+    caller: Annotated[Principal, Depends(Caller(Action.READ_EOD))],
+    area: Area = "all",
+    cursor: Annotated[str | None, Query(max_length=20)] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> Page[RevisionOut]:
+    """List the revisions of a day's summary, newest first, with how much each of them changed."""
+    return await gateway.reader.revisions(business_date, area, caller, cursor=cursor, limit=limit)
 
 
 @router.get(
@@ -58,8 +86,8 @@ async def get_summary(
     summary="A day's summary as a document",
     response_class=Response,
     responses={
-        200: {"content": _CONTENT, "description": "The document", "headers": _TAG},
-        304: {"description": "The caller has it: its `ETag` was in `If-None-Match`"},
+        **TAGGED,
+        200: {**TAGGED[200], "content": _CONTENT, "description": "The document"},
         **documented(401, 403, 404, 422, 503),
     },
 )
@@ -69,16 +97,14 @@ async def get_document(
     gateway: TheGateway,
     caller: Annotated[Principal, Depends(Caller(Action.READ_EOD))],
     area: Area = "all",
-    revision: Annotated[int | None, Query(ge=1, le=2**31 - 1, description="the newest when left out")] = None,
-    if_none_match: Annotated[str | None, Header(max_length=1000)] = None,
+    revision: Revision = None,
+    if_none_match: IfNoneMatch = None,
 ) -> Response:
     """Give a revision as a document; the same revision is the same bytes for ever."""
     content, sha256, number = await gateway.reader.document(business_date, area, document_format, caller, revision)
     filename = f"eod-{business_date}-{area}-r{number}.{document_format}"
     headers = {"Content-Disposition": f'attachment; filename="{filename}"', "ETag": f'"{sha256}"'}
-    if if_none_match is not None and f'"{sha256}"' in if_none_match:
-        return Response(status_code=304, headers=headers)
-    return Response(content, media_type=MEDIA_TYPES[document_format], headers=headers)
+    return unless_held(Response(content, media_type=MEDIA_TYPES[document_format], headers=headers), if_none_match)
 
 
 @router.get(
