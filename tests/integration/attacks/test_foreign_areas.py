@@ -86,6 +86,7 @@ def elsewhere(api: Api) -> Elsewhere:
             "session_id": str(session),
             "notification_id": str(notification),
             "business_date": "2026-11-22",
+            "document_format": "pdf",
         }
     )
 
