@@ -47,10 +47,11 @@ def summary_of(bills: int, *, billers: int = 5, area: str = "all", destination: 
         )
     outcomes = (Outcome.APPLIED, Outcome.DUPLICATE, Outcome.INVALID_CODE)
     cells = [
-        ScanCell(where, f"{where}-gun-{device}", hour, Kind.CHILD, outcome, chance.randint(1, 30 * (1 + bills // 30)))
+        ScanCell(where, f"{where}-gun-{device}", hour, kind, outcome, chance.randint(1, 30 * (1 + bills // 30)))
         for where in (AREAS if area == "all" else (area,))
         for device in (1, 2)
         for hour in range(7, 21)
+        for kind in ((Kind.CHILD, Kind.PARENT) if hour % 3 == 0 else (Kind.CHILD,))
         for outcome in outcomes
     ]
     figures = Figures(
