@@ -1,4 +1,4 @@
-"""Summaries of days that never were, of any size, as `content.render_summary` gives them."""
+"""Summaries of days that never were, of any size, as they are stored."""
 
 import random
 from datetime import UTC, date, datetime, timedelta
@@ -66,10 +66,11 @@ def summary_of(bills: int, *, billers: int = 5, area: str = "all", destination: 
             for name, days in (("day_before", 1), ("same_weekday", 7))
         },
     )
-    return render_summary(
+    summary = render_summary(
         render_figures(figures),
         area=area,
         business_date=DAY,
         revision=1,
         generated_at=START + timedelta(days=1, minutes=15),
     )
+    return summary | {"changes": None}
