@@ -145,5 +145,5 @@ def _bills_of(name: str, bills: Sequence[Row]) -> Section:
         sum(bill[key] for bill in bills) for key in ("sacks", "children", "actual_g", "expected_g")
     )
     weights = f"{actual_g / GRAMS_PER_KG:,.3f} of {expected_g / GRAMS_PER_KG:,.3f} kg"
-    note = f"{len(bills):,} bills, {sacks:,} sacks, {children:,} children, {weights}."
+    note = f"Bills {len(bills):,}, sacks {sacks:,}, children {children:,}, {weights}."
     return Section(name, _PAPER_COLUMNS, lambda: bills, starts_page=True, in_files=False, note=note)

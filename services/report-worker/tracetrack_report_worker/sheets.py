@@ -168,12 +168,12 @@ SHEETS = (
     Sheet(
         "Billers",
         (
-            Column("Biller", "biller", width=20),
+            Column("Biller", "biller", width=18),
             Column("Bills created", "created", Kind.COUNT, width=8),
             Column("Bills listed", "bills", Kind.COUNT, width=8),
             Column("New", "new", Kind.COUNT, width=7),
-            Column("Processing", "processing", Kind.COUNT, width=10),
-            Column("Completed", "completed", Kind.COUNT, width=10),
+            Column("Processing", "processing", Kind.COUNT, width=11),
+            Column("Completed", "completed", Kind.COUNT, width=11),
             Column("Sacks", "sacks", Kind.COUNT, width=9),
             Column("Children", "children", Kind.COUNT, width=9),
             *_WEIGHT_COLUMNS,

@@ -46,7 +46,8 @@ _PAGE = Template("""<!DOCTYPE html>
 <div style="max-width: 560px; margin: 0 auto; padding: 16px; overflow-wrap: anywhere">
 <h1 style="font-size: 22px; line-height: 1.2; margin: 0; color: #1f3a5f">$title</h1>
 <p style="margin: 4px 0 16px; color: #5b6675">$subtitle</p>
-<table role="presentation" width="100%" cellspacing="0" cellpadding="0" style="border-collapse: collapse">
+<table role="presentation" width="100%" cellspacing="0" cellpadding="0"
+ style="border-collapse: collapse; table-layout: fixed">
 $figures
 </table>
 $bills
@@ -57,7 +58,7 @@ $bills
 """)
 _FIGURE = Template(
     '<tr><td style="padding: 6px 8px 6px 0; border-bottom: 1px solid #e3e7ed">$label</td>'
-    '<td align="right" style="padding: 6px 0; border-bottom: 1px solid #e3e7ed; white-space: nowrap">'
+    '<td align="right" width="46%" style="padding: 6px 0; border-bottom: 1px solid #e3e7ed">'
     "<strong>$shown</strong></td></tr>"
 )
 _HEAD = Template('<h2 style="font-size: 18px; margin: 24px 0 8px; color: #1f3a5f">$name</h2>')
