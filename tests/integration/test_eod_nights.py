@@ -56,8 +56,8 @@ def test_a_night_shows_when_it_is_due_made_and_that_it_is_in_time(areas: Databas
         (area, None, None, False) for area in ("akola", "jaipur", "all")
     ]
     assert made == [
-        Night(DAY, area, due_at=DUE, deadline_at=DEADLINE, made_at=DUE, revision=1, late=False)
-        for area in ("akola", "jaipur", "all")
+        Night(DAY, area, DUE, DEADLINE, made_at=DUE, revision=1, late=False, mails=mails, mails_sent=mails)
+        for area, mails in (("akola", None), ("jaipur", None), ("all", 0))
     ]
 
 

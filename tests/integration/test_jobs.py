@@ -265,7 +265,8 @@ def test_a_report_whose_worker_is_killed_in_the_middle_comes_out_right(
 ) -> None:
     """A real worker, killed with all its processes while its export waits for a table; another makes it, whole."""
     with api.person("admin") as admin, closing(Database(settings, application_name="tests-lock")) as database:
-        spec = services.worker_specs(settings.model_copy(update={"state_dir": tmp_path}))[2]
+        specs = services.worker_specs(settings.model_copy(update={"state_dir": tmp_path}))
+        spec = next(each for each in specs if each.name == "report-worker")
         env = {**spec.env, "TRACETRACK_FILES_DIR": str(settings.files), "TRACETRACK_JOB_LEASE_S": "3"}
         spec = replace(spec, env={**env, "TRACETRACK_DB_LOCK_TIMEOUT_MS": "60000"})
         first, second = Child(spec, tmp_path), Child(spec, tmp_path)

@@ -14,6 +14,7 @@ from tests.support.warehouse import Warehouse
 from tracetrack_common import audit
 from tracetrack_common.commands import CommandExecutor
 from tracetrack_common.db.session import Database
+from tracetrack_common.nights import list_nights
 from tracetrack_common.settings import Settings
 from tracetrack_report_worker import printing, sending
 from tracetrack_report_worker.mail import Mailer
@@ -95,6 +96,23 @@ def test_billers_get_their_own_part_and_admins_everything(night: Warehouse, mail
     assert mails["vera"]["Subject"] == "TraceTrack: End of day 2026-03-02, all areas, revision 1"
     with night.database.snapshot() as connection:
         assert list(audit.find_broken_rows(connection)) == []
+
+
+def test_the_status_of_the_night_says_how_many_mails_left(night: Warehouse, mailer: Mailer, settings: Settings) -> None:
+    def mails_of(area: str) -> tuple[int | None, int | None]:
+        with night.database.snapshot() as connection:
+            nights = list_nights(connection, settings, now=NIGHT, days=1)
+        (found,) = [each for each in nights if each.area == area]
+        return found.mails, found.mails_sent
+
+    night.change("UPDATE area SET created_at = :at", at=START)
+    assert mails_of("all") == (0, 0)
+    sending.send_out(night.database, now=NIGHT)
+    mailed = len(sendings(night))
+    assert mails_of("all") == (mailed, 0)
+    mailer.send_due()
+    assert mails_of("all") == (mailed, mailed)
+    assert mails_of("akola") == (None, None)
 
 
 def test_what_admins_get_is_what_everybody_downloads(night: Warehouse, mailer: Mailer, server: MailServer) -> None:

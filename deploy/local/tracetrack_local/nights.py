@@ -11,7 +11,7 @@ from tracetrack_local.credentials import Credentials
 from tracetrack_local.replay.office import Office
 from tracetrack_local.screen import SteadyConsole
 
-_COLUMNS = ("date", "area", "due", "made", "revision", "late")
+_COLUMNS = ("date", "area", "due", "made", "revision", "mailed", "late")
 
 
 def show_nights(credentials: Credentials, console: SteadyConsole, *, days: int, as_json: bool) -> int:
@@ -60,4 +60,6 @@ def _is_missing(night: dict[str, Any]) -> bool:
 
 def _cells(night: dict[str, Any]) -> list[str]:
     due, made = (str(night[name] or "")[:19].replace("T", " ") for name in ("due_at", "made_at"))
-    return [night["date"], night["area"], due, made, str(night["revision"] or ""), "late" if night["late"] else ""]
+    mailed = "" if night["mails"] is None else f"{night['mails_sent']} of {night['mails']}"
+    late = "late" if night["late"] else ""
+    return [night["date"], night["area"], due, made, str(night["revision"] or ""), mailed, late]

@@ -25,6 +25,14 @@ _LIST_REVISIONS = text("""
         min(generated_at) FILTER (WHERE generated_at >= window_end) AS made_at
     FROM eod_summary WHERE business_date >= :since GROUP BY area_id, business_date
 """)
+_LIST_SENDINGS = text("""
+    WITH newest AS (
+        SELECT DISTINCT ON (business_date) business_date, summary_id FROM eod_summary
+        WHERE area_id IS NULL AND business_date >= :since ORDER BY business_date, revision DESC
+    )
+    SELECT business_date, count(*) AS mails, count(*) FILTER (WHERE state = 'sent') AS sent
+    FROM newest JOIN eod_sending USING (summary_id) JOIN mail USING (mail_id) GROUP BY business_date
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +69,9 @@ class Night:
         The newest, a preliminary one as well; None where there is none.
     late
         Whether it came after its deadline, or is missing past it.
+    mails, mails_sent
+        Of the newest over all areas, which is the one that is mailed: to how many, and how many of those left; None of
+        an area's own.
     """
 
     date: date
@@ -70,6 +81,8 @@ class Night:
     made_at: datetime | None
     revision: int | None
     late: bool
+    mails: int | None
+    mails_sent: int | None
 
 
 class Subject(NamedTuple):
@@ -130,6 +143,9 @@ def list_nights(
         (row.area_id, row.business_date): (row.revision, row.made_at)
         for row in connection.execute(_LIST_REVISIONS, {"since": since})
     }
+    sendings = {
+        row.business_date: (row.mails, row.sent) for row in connection.execute(_LIST_SENDINGS, {"since": since})
+    }
     nights: list[Night] = []
     for subject in list_subjects(connection, settings.eod_zone):
         if area_id not in {None, subject.area_id}:
@@ -141,6 +157,7 @@ def list_nights(
         for day, end in ended:
             revision, made_at = revisions.get((subject.area_id, day), (None, None))
             deadline_at = end + timedelta(minutes=settings.eod_deadline_minutes)
+            mails, mails_sent = sendings.get(day, (0, 0)) if subject.area_id is None else (None, None)
             nights.append(
                 Night(
                     date=day,
@@ -150,6 +167,8 @@ def list_nights(
                     made_at=made_at,
                     revision=revision,
                     late=(made_at or now) >= deadline_at,
+                    mails=mails,
+                    mails_sent=mails_sent,
                 )
             )
     return sorted(nights, key=lambda each: (-each.date.toordinal(), each.area == ALL_AREAS, each.area))

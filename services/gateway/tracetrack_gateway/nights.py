@@ -20,6 +20,8 @@ _EXAMPLE: JsonDict = {
     "made_at": "2026-11-22T18:45:31Z",
     "revision": 1,
     "late": False,
+    "mails": None,
+    "mails_sent": None,
 }
 
 
@@ -35,6 +37,8 @@ class NightOut(BaseModel):
     made_at: datetime | None = Field(description="when the first one of the whole day was made; null: not yet")
     revision: int | None = Field(description="the newest, a preliminary one as well; null: none yet")
     late: bool = Field(description="whether it came after its deadline, or is missing past it")
+    mails: int | None = Field(description="to how many the newest is mailed; null: an area's own is not mailed")
+    mails_sent: int | None = Field(description="how many of these left")
 
 
 class NightsOut(BaseModel):

@@ -484,6 +484,7 @@ eod_summary = Table(
 eod_touched = Table(
     "eod_touched",
     metadata,
+    Column("touched_id", BigInteger, Identity(always=True), primary_key=True),
     Column("business_date", Date, nullable=False),
     Column("area_id", SmallInteger, ForeignKey("area.area_id"), comment="NULL: all areas"),
     Column("first_at", _TIME, nullable=False, comment="when the first and the last of what came late was applied"),

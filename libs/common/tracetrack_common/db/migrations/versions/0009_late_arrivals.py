@@ -25,6 +25,7 @@ def upgrade() -> None:
         op.create_index(name, table, [column], postgresql_using="brin", postgresql_with={"autosummarize": True})
     op.create_table(
         "eod_touched",
+        sa.Column("touched_id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
         sa.Column("business_date", sa.Date(), nullable=False),
         sa.Column("area_id", sa.SmallInteger(), nullable=True, comment="NULL: all areas"),
         sa.Column(
@@ -32,6 +33,7 @@ def upgrade() -> None:
         ),
         sa.Column("last_at", _TIME, nullable=False),
         sa.ForeignKeyConstraint(["area_id"], ["area.area_id"], name=op.f("eod_touched_area_id_fkey")),
+        sa.PrimaryKeyConstraint("touched_id", name=op.f("eod_touched_pkey")),
     )
     op.create_index(
         "eod_touched_date_area_key",
