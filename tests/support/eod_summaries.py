@@ -8,6 +8,7 @@ from typing import Any, cast
 from sqlalchemy import text
 
 from tests.support.eod_history import History
+from tests.support.json_schemas import faults_of
 from tracetrack_common.db.session import Database
 from tracetrack_common.settings import Settings
 from tracetrack_report_worker import summary
@@ -46,12 +47,13 @@ def make_content(
 
 
 def read_content(database: Database, area: str | None, business_date: date, revision: int) -> dict[str, Any]:
-    """Give the content of a stored revision."""
+    """Give the content of a stored revision; it is as its schema says."""
     with database.snapshot() as connection:
         content = connection.execute(
             text(f"SELECT content FROM eod_summary WHERE {_AREA} AND business_date = :date AND revision = :revision"),  # noqa: S608
             {"area": area, "date": business_date, "revision": revision},
         ).scalar_one()
+    assert faults_of("eod", content) == []
     return cast("dict[str, Any]", content)
 
 

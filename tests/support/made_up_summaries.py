@@ -1,4 +1,4 @@
-"""Summaries of days that never were, of any size, as `content.render_summary` gives them."""
+"""Summaries of days that never were, of any size, as they are stored."""
 
 import random
 from datetime import UTC, date, datetime, timedelta
@@ -47,10 +47,11 @@ def summary_of(bills: int, *, billers: int = 5, area: str = "all", destination: 
         )
     outcomes = (Outcome.APPLIED, Outcome.DUPLICATE, Outcome.INVALID_CODE)
     cells = [
-        ScanCell(where, f"{where}-gun-{device}", hour, Kind.CHILD, outcome, chance.randint(1, 30 * (1 + bills // 30)))
+        ScanCell(where, f"{where}-gun-{device}", hour, kind, outcome, chance.randint(1, 30 * (1 + bills // 30)))
         for where in (AREAS if area == "all" else (area,))
         for device in (1, 2)
         for hour in range(7, 21)
+        for kind in ((Kind.CHILD, Kind.PARENT) if hour % 3 == 0 else (Kind.CHILD,))
         for outcome in outcomes
     ]
     figures = Figures(
@@ -65,10 +66,11 @@ def summary_of(bills: int, *, billers: int = 5, area: str = "all", destination: 
             for name, days in (("day_before", 1), ("same_weekday", 7))
         },
     )
-    return render_summary(
+    summary = render_summary(
         render_figures(figures),
         area=area,
         business_date=DAY,
         revision=1,
         generated_at=START + timedelta(days=1, minutes=15),
     )
+    return summary | {"changes": None}

@@ -15,7 +15,7 @@ from tests.support.made_up_summaries import DESTINATIONS, summary_of
 from tracetrack_report_worker import summary_mail
 from tracetrack_report_worker.documents import csv_file, json_file, pdf, xlsx
 from tracetrack_report_worker.documents.model import Column, Document, Figure, Kind, Section
-from tracetrack_report_worker.paper import document_of
+from tracetrack_report_worker.paper import biller_document, document_of
 
 AT = datetime(2026, 3, 2, 18, 45, tzinfo=UTC)
 COLUMNS = (
@@ -102,6 +102,31 @@ def test_on_paper_every_page_is_numbered_and_every_biller_has_one(bills: int) ->
     starts = [page for page in pages if "Bills of biller_" in page]
     assert len(starts) == min(bills, 3)
     assert all(page.count("Bills of biller_") == 1 for page in starts)
+
+
+def test_on_paper_a_day_is_held_against_earlier_ones_before_all_else() -> None:
+    first, *_ = pages_of(document_of(summary_of(3)))
+
+    assert "(2026-03-01)" in first
+    assert first.index("Comparison") < first.index("Scans per hour")
+
+
+@pytest.mark.parametrize(("area", "shown"), [("all", 1), ("akola", 0)])
+def test_areas_are_on_paper_where_there_are_several(area: str, shown: int) -> None:
+    document = document_of(summary_of(3, area=area))
+
+    assert sum(section.name == "Areas" for section in document.paper_sections) == shown
+    assert sum(section.name == "Areas" for section in document.files_sections) == 1
+
+
+def test_a_biller_is_told_the_totals_of_their_own_part() -> None:
+    content = summary_of(30, billers=3)
+
+    for part in content["billers"]:
+        figures = {figure.label: figure.value for figure in biller_document(content, part["biller"]).figures}
+        told = ("Your bills", "Completed", "Sacks", "Children", "Actual weight", "Expected weight", "Variance")
+        counts = (len(part["bill_nos"]), part["by_status"]["completed"])
+        assert tuple(figures[label] for label in told) == (*counts, *part["totals"].values())
 
 
 def test_table_heads_come_again_on_every_page() -> None:

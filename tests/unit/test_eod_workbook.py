@@ -15,8 +15,10 @@ from tracetrack_report_worker.workbook import render
 
 SHEETS = [
     "Summary",
+    "Comparison",
     "Bills",
     "Billers",
+    "Areas",
     "Devices",
     "Hours",
     "Kinds",
@@ -41,6 +43,8 @@ BILL: dict[str, Any] = {
     "expected_g": 150_000,
     "variance_g": -22_000,
 }
+TOTALS = {name: BILL[name] for name in ("sacks", "children", "actual_g", "expected_g", "variance_g")}
+NOTHING = {"total": 0, "applied": 0, "already": 0, "refused": 0, "sacks_scanned": 0, "children_linked": 0}
 CONTENT: dict[str, Any] = {
     "date": "2026-03-02",
     "area": "akola",
@@ -58,26 +62,54 @@ CONTENT: dict[str, Any] = {
         "refused": 45,
         "by_kind": {"child": 12_000, "parent": 345},
         "by_outcome": {"applied": 12_000, "known": 300, "parent_full": 45},
+        "sacks_scanned": 345,
         "children_linked": 11_655,
         "sacks_registered": 345,
         "by_device": [
-            {"device": "gun-1", "area": "akola", "scans": 12_300, "applied": 12_000},
-            {"device": None, "area": "akola", "scans": 45, "applied": 0},
+            {"device": "gun-1", "area": "akola", "scans": 12_300, "applied": 12_000, "sacks": 345, "children": 11_655},
+            {"device": None, "area": "akola", "scans": 45, "applied": 0, "sacks": 0, "children": 0},
         ],
-        "by_hour": [{"hour": hour, "scans": 0, "applied": 0} for hour in range(24)],
+        "by_hour": [{"hour": hour, "scans": 0, "applied": 0, "sacks": 0, "children": 0} for hour in range(24)],
     },
     "bills": {
         "created": 1,
         "by_status": {"new": 0, "processing": 0, "completed": 1},
         "by_biller": [{"biller": "asha", "created": 1}],
         "list": [BILL],
-        "totals": {
-            "sacks": 5,
-            "children": 128,
-            "actual_g": 128_000,
-            "expected_g": 150_000,
-            "variance_g": -22_000,
+        "totals": TOTALS,
+    },
+    "billers": [
+        {
+            "biller": "asha",
+            "created": 1,
+            "by_status": {"new": 0, "processing": 0, "completed": 1},
+            "bill_nos": ["A-1"],
+            "totals": TOTALS,
+        }
+    ],
+    "by_area": [
+        {
+            "area": "akola",
+            "scans": 12_300,
+            "applied": 12_000,
+            "sacks": 345,
+            "children": 11_655,
+            "bills": 1,
+            "totals": TOTALS,
         },
+        {
+            "area": None,
+            "scans": 45,
+            "applied": 0,
+            "sacks": 0,
+            "children": 0,
+            "bills": 0,
+            "totals": dict.fromkeys(TOTALS, 0),
+        },
+    ],
+    "comparison": {
+        "day_before": {"date": "2026-03-01", **NOTHING, "bills_created": 3},
+        "same_weekday": {"date": "2026-02-23", **NOTHING, "total": 12_345, "bills_created": 0},
     },
     "exceptions": {
         "refused_by_reason": {"parent_full": 45},
@@ -151,6 +183,48 @@ def test_every_exception_has_its_row() -> None:
     ]
     assert [tuple(row.values()) for row in rows(book["Gaps"])] == [("gun-1", 1, 4, 9, 6)]
     assert [tuple(row.values()) for row in rows(book["Refused"])] == [("parent_full", 45)]
+
+
+def test_a_biller_and_an_area_have_their_own_totals() -> None:
+    book = read(CONTENT)
+
+    assert [tuple(row.values()) for row in rows(book["Billers"])] == [("asha", 1, 1, 0, 0, 1, 5, 128, 128, 150, -22)]
+    assert [tuple(row.values()) for row in rows(book["Areas"])] == [
+        ("akola", 12_300, 12_000, 345, 11_655, 1, 5, 128, 128, 150, -22),
+        ("(no area)", 45, 0, 0, 0, 0, 0, 0, 0, 0, 0),
+    ]
+
+
+def test_devices_tell_sacks_from_children() -> None:
+    assert [tuple(row.values()) for row in rows(read(CONTENT)["Devices"])] == [
+        ("gun-1", "akola", 12_300, 12_000, 345, 11_655),
+        ("(people)", "akola", 45, 0, 0, 0),
+    ]
+
+
+def test_a_day_stands_beside_the_one_before_and_last_week_s() -> None:
+    scans, *_, bills = rows(read(CONTENT)["Comparison"])
+
+    assert list(scans) == [
+        *("Figure", "This day", "Day before (2026-03-01)", "Change in a day"),
+        *("A week before (2026-02-23)", "Change in a week"),
+    ]
+    assert list(scans.values()) == ["Scans", 12_345, 0, 12_345, 12_345, 0]
+    assert list(bills.values()) == ["Bills created", 1, 3, -2, 0, 1]
+
+
+def test_a_summary_from_before_there_were_such_parts_is_written_without_them() -> None:
+    content = {name: part for name, part in CONTENT.items() if name not in {"billers", "by_area", "comparison"}}
+    content["scans"] = {
+        **CONTENT["scans"],
+        "by_device": [{"device": "gun-1", "area": "akola", "scans": 7, "applied": 7}],
+    }
+    del content["scans"]["sacks_scanned"]
+
+    book = read(content)
+
+    assert book.sheetnames == [name for name in SHEETS if name != "Comparison"]
+    assert [tuple(row.values()) for row in rows(book["Devices"])] == [("gun-1", "akola", 7, 7, None, None)]
 
 
 def test_scans_that_people_entered_are_named_so() -> None:

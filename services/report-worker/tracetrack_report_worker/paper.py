@@ -5,19 +5,19 @@ from datetime import datetime
 from functools import partial
 from zoneinfo import ZoneInfo
 
-from tracetrack_report_worker.documents.model import Chart, Column, Document, Figure, Kind, Row, Section
-from tracetrack_report_worker.sheets import BILL_ROW_COLUMNS, SHEETS, overview
+from tracetrack_report_worker.documents.model import GRAMS_PER_KG, Chart, Column, Document, Figure, Kind, Row, Section
+from tracetrack_report_worker.sheets import BILL_ROW_COLUMNS, SHEETS, comparison_columns, comparison_rows, overview
 
 _NOBODY = "(nobody)"
-_BILLS, _HOURS = "Bills", "Hours"
+_BILLS, _HOURS, _AREAS = "Bills", "Hours", "Areas"
 _PAPER_COLUMNS = tuple(column for column in BILL_ROW_COLUMNS if column.key != "created_by")
 _CHANGE_COLUMNS = (
     Column("What", "what", width=46),
     Column("Before", "before", width=22),
     Column("After", "after", width=22),
 )
-_CHARTED = frozenset({_HOURS})
-"""On paper a chart says it."""
+_OFF_PAPER = frozenset({_BILLS, _HOURS})
+"""On paper they stand by biller, and as a chart."""
 
 
 def document_of(content: Row) -> Document:
@@ -36,7 +36,7 @@ def document_of(content: Row) -> Document:
         zone=ZoneInfo(content["window"]["zone"]),
         figures=overview(content),
         charts=_charts(content),
-        sections=[*_changes(content), *_sections(content)],
+        sections=[*_comparison(content), *_changes(content), *_sections(content)],
         lead=_lead(content),
     )
 
@@ -83,6 +83,12 @@ def _lead(content: Row) -> list[str]:
     return [sentence]
 
 
+def _comparison(content: Row) -> Iterable[Section]:
+    """Give the section that holds the day against earlier ones; none in a summary from before there was one."""
+    if "comparison" in content:
+        yield Section("Comparison", comparison_columns(content), partial(comparison_rows, content), with_figures=True)
+
+
 def _changes(content: Row) -> Iterable[Section]:
     """Give the section that says what changed since the revision before, and what came late; none in the first."""
     changes = content.get("changes")
@@ -127,16 +133,17 @@ def _charts(content: Row) -> list[Chart]:
 
 
 def _sections(content: Row) -> Iterable[Section]:
+    off_paper = _OFF_PAPER if content["area"] == "all" else {*_OFF_PAPER, _AREAS}
     for sheet in SHEETS:
-        is_list = sheet.name == _BILLS
-        yield Section(
-            sheet.name, sheet.columns, partial(sheet.rows, content), on_paper=not is_list and sheet.name not in _CHARTED
-        )
+        yield Section(sheet.name, sheet.columns, partial(sheet.rows, content), on_paper=sheet.name not in off_paper)
     for biller, bills in bills_by_biller(content).items():
         yield _bills_of(f"Bills of {biller}", bills)
 
 
 def _bills_of(name: str, bills: Sequence[Row]) -> Section:
-    sacks, weight_g = sum(bill["sacks"] for bill in bills), sum(bill["actual_g"] for bill in bills)
-    note = f"{len(bills)} bills, {sacks} sacks, {weight_g / 1000:,.3f} kg."
+    sacks, children, actual_g, expected_g = (
+        sum(bill[key] for bill in bills) for key in ("sacks", "children", "actual_g", "expected_g")
+    )
+    weights = f"{actual_g / GRAMS_PER_KG:,.3f} of {expected_g / GRAMS_PER_KG:,.3f} kg"
+    note = f"Bills {len(bills):,}, sacks {sacks:,}, children {children:,}, {weights}."
     return Section(name, _PAPER_COLUMNS, lambda: bills, starts_page=True, in_files=False, note=note)

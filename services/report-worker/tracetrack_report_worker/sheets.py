@@ -1,4 +1,7 @@
-"""What the sheets of a summary's workbook hold: columns, and where their rows are in the summary."""
+"""What the sheets of a summary's workbook hold: columns, and where their rows are in the summary.
+
+A part that the system did not make yet when a stored summary was made is empty in its documents.
+"""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,6 +10,16 @@ from tracetrack_report_worker.documents.model import Column, Figure, Kind, Row
 
 _PEOPLE = "(people)"
 """In place of a device's name, for scans that people entered."""
+_NOWHERE = "(no area)"
+_COMPARED = (
+    ("Scans", "total"),
+    ("Scans applied", "applied"),
+    ("Scans already known", "already"),
+    ("Scans refused", "refused"),
+    ("Sacks scanned", "sacks_scanned"),
+    ("Children linked", "children_linked"),
+    ("Bills created", "bills_created"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +47,7 @@ def overview(content: Row) -> list[Figure]:
         Figure("Scans already known", scans["already"], Kind.COUNT),
         Figure("Scans refused", scans["refused"], Kind.COUNT),
         Figure("Scans that came after the day's end", exceptions["late_scans"], Kind.COUNT),
+        Figure("Sacks scanned", scans.get("sacks_scanned"), Kind.COUNT),
         Figure("Children linked", scans["children_linked"], Kind.COUNT),
         Figure("Sacks registered", scans["sacks_registered"], Kind.COUNT),
         Figure("Bills created", bills["created"], Kind.COUNT),
@@ -53,8 +67,53 @@ def overview(content: Row) -> list[Figure]:
     ]
 
 
+def comparison_columns(content: Row) -> Sequence[Column]:
+    """Give the columns of the comparison: this day, then each earlier one and how many more or fewer there were."""
+    days = content["comparison"]
+    before, week = days["day_before"]["date"], days["same_weekday"]["date"]
+    return (
+        Column("Figure", "figure", width=22),
+        Column("This day", "today", Kind.COUNT, width=12),
+        Column(f"Day before ({before})", "day_before", Kind.COUNT, width=14),
+        Column("Change in a day", "day_before_change", Kind.CHANGE, width=12),
+        Column(f"A week before ({week})", "same_weekday", Kind.COUNT, width=14),
+        Column("Change in a week", "same_weekday_change", Kind.CHANGE, width=12),
+    )
+
+
+def comparison_rows(content: Row) -> Iterable[Row]:
+    """Give a row for each figure that is compared."""
+    today = {**content["scans"], "bills_created": content["bills"]["created"]}
+    for label, key in _COMPARED:
+        row = {"figure": label, "today": today[key]}
+        for name, day in content["comparison"].items():
+            row |= {name: day[key], f"{name}_change": today[key] - day[key]}
+        yield row
+
+
+def _billers(content: Row) -> Iterable[Row]:
+    for part in content.get("billers", ()):
+        yield {**part, **part["by_status"], **part["totals"], "bills": len(part["bill_nos"])}
+
+
+def _areas(content: Row) -> Iterable[Row]:
+    for part in content.get("by_area", ()):
+        totals = part["totals"]
+        yield {
+            **totals,
+            **part,
+            "area": part["area"] or _NOWHERE,
+            "billed_sacks": totals["sacks"],
+            "billed_children": totals["children"],
+        }
+
+
 def _devices(content: Row) -> Iterable[Row]:
-    return ({**row, "device": row["device"] or _PEOPLE} for row in content["scans"]["by_device"])
+    return ({**_NO_PARTS, **row, "device": row["device"] or _PEOPLE} for row in content["scans"]["by_device"])
+
+
+def _hours(content: Row) -> Iterable[Row]:
+    return ({**_NO_PARTS, **row} for row in content["scans"]["by_hour"])
 
 
 def _counts(counts: Mapping[str, int]) -> Iterable[Row]:
@@ -81,14 +140,24 @@ _SACK_COLUMNS = (
     Column("Sacks", "sacks", Kind.COUNT, width=10),
     Column("Expected sacks", "expected_sacks", Kind.COUNT, width=10),
 )
+_SCAN_COLUMNS = (
+    Column("Scans", "scans", Kind.COUNT, width=9),
+    Column("Applied", "applied", Kind.COUNT, width=9),
+    Column("Sacks scanned", "sacks", Kind.COUNT, width=9),
+    Column("Children linked", "children", Kind.COUNT, width=9),
+)
+_NO_PARTS = {"sacks": None, "children": None}
+_WEIGHT_COLUMNS = (
+    Column("Actual", "actual_g", Kind.KG, width=13),
+    Column("Expected", "expected_g", Kind.KG, width=13),
+    Column("Variance", "variance_g", Kind.KG, width=13),
+)
 BILL_ROW_COLUMNS = (
     *_BILL_COLUMNS,
     Column("Destination", "destination", width=30),
     *_SACK_COLUMNS,
     Column("Children", "children", Kind.COUNT, width=10),
-    Column("Actual", "actual_g", Kind.KG),
-    Column("Expected", "expected_g", Kind.KG),
-    Column("Variance", "variance_g", Kind.KG),
+    *_WEIGHT_COLUMNS,
 )
 SHEETS = (
     Sheet(
@@ -98,27 +167,44 @@ SHEETS = (
     ),
     Sheet(
         "Billers",
-        (Column("Biller", "biller", width=24), Column("Bills created", "created", Kind.COUNT)),
-        lambda content: content["bills"]["by_biller"],
+        (
+            Column("Biller", "biller", width=18),
+            Column("Bills created", "created", Kind.COUNT, width=8),
+            Column("Bills listed", "bills", Kind.COUNT, width=8),
+            Column("New", "new", Kind.COUNT, width=7),
+            Column("Processing", "processing", Kind.COUNT, width=11),
+            Column("Completed", "completed", Kind.COUNT, width=11),
+            Column("Sacks", "sacks", Kind.COUNT, width=9),
+            Column("Children", "children", Kind.COUNT, width=9),
+            *_WEIGHT_COLUMNS,
+        ),
+        _billers,
+    ),
+    Sheet(
+        "Areas",
+        (
+            Column("Area", "area", width=16),
+            *_SCAN_COLUMNS,
+            Column("Bills", "bills", Kind.COUNT, width=8),
+            Column("Sacks on bills", "billed_sacks", Kind.COUNT, width=9),
+            Column("Children on bills", "billed_children", Kind.COUNT, width=9),
+            *_WEIGHT_COLUMNS,
+        ),
+        _areas,
     ),
     Sheet(
         "Devices",
         (
             Column("Device", "device", width=24),
             Column("Area", "area", width=16),
-            Column("Scans", "scans", Kind.COUNT),
-            Column("Applied", "applied", Kind.COUNT),
+            *_SCAN_COLUMNS,
         ),
         _devices,
     ),
     Sheet(
         "Hours",
-        (
-            Column("Hour", "hour", Kind.COUNT),
-            Column("Scans", "scans", Kind.COUNT),
-            Column("Applied", "applied", Kind.COUNT),
-        ),
-        lambda content: content["scans"]["by_hour"],
+        (Column("Hour", "hour", Kind.COUNT), *_SCAN_COLUMNS),
+        _hours,
     ),
     Sheet(
         "Kinds",

@@ -17,7 +17,7 @@ from tracetrack_common.db.session import Database
 from tracetrack_common.log import get_logger
 from tracetrack_report_worker import storage
 from tracetrack_report_worker.documents import pdf, xlsx
-from tracetrack_report_worker.documents.model import Document, Row
+from tracetrack_report_worker.documents.model import GRAMS_PER_KG, Document, Row
 from tracetrack_report_worker.letters import Attachment, UnwritableLetterError
 from tracetrack_report_worker.paper import biller_document, bills_by_biller, document_of
 
@@ -43,28 +43,29 @@ _PAGE = Template("""<!DOCTYPE html>
 <title>$title</title>
 </head>
 <body style="margin: 0; padding: 0; background: #ffffff; color: #1c2430; font: 16px/1.4 system-ui, sans-serif">
-<div style="max-width: 560px; margin: 0 auto; padding: 16px">
+<div style="max-width: 560px; margin: 0 auto; padding: 16px; overflow-wrap: anywhere">
 <h1 style="font-size: 22px; line-height: 1.2; margin: 0; color: #1f3a5f">$title</h1>
 <p style="margin: 4px 0 16px; color: #5b6675">$subtitle</p>
-<table role="presentation" width="100%" cellspacing="0" cellpadding="0" style="border-collapse: collapse">
+<table role="presentation" width="100%" cellspacing="0" cellpadding="0"
+ style="border-collapse: collapse; table-layout: fixed">
 $figures
 </table>
 $bills
-<p style="margin: 20px 0 0; color: #5b6675; font-size: 14px">$closing</p>
+<p style="margin: 20px 0 0; color: #5b6675">$closing</p>
 </div>
 </body>
 </html>
 """)
 _FIGURE = Template(
     '<tr><td style="padding: 6px 8px 6px 0; border-bottom: 1px solid #e3e7ed">$label</td>'
-    '<td align="right" style="padding: 6px 0; border-bottom: 1px solid #e3e7ed; white-space: nowrap">'
+    '<td align="right" width="46%" style="padding: 6px 0; border-bottom: 1px solid #e3e7ed">'
     "<strong>$shown</strong></td></tr>"
 )
 _HEAD = Template('<h2 style="font-size: 18px; margin: 24px 0 8px; color: #1f3a5f">$name</h2>')
 _BILL = Template(
-    '<div style="padding: 10px 12px; margin: 0 0 8px; background: #eef2f7; border-radius: 6px;'
-    ' overflow-wrap: anywhere"><strong>$bill_no</strong> · $status<br>$destination<br>'
-    '<span style="color: #5b6675">$load</span></div>'
+    '<div style="padding: 10px 12px; margin: 0 0 8px; background: #eef2f7; border-radius: 6px">'
+    "<strong>$bill_no</strong> · $status<br>$destination<br>"
+    '<span style="color: #5b6675">$load<br>$variance</span></div>'
 )
 
 
@@ -168,12 +169,16 @@ def _closing(content: Row, left_out: Sequence[str]) -> str:
 
 
 def _bill(bill: Row) -> dict[str, str]:
-    actual, variance = (f"{bill[key] / 1000:,.3f} kg" for key in ("actual_g", "variance_g"))
+    actual, variance = (
+        f"{bill[key] / GRAMS_PER_KG:,.3f}\N{NO-BREAK SPACE}kg".replace("-", "\N{MINUS SIGN}")
+        for key in ("actual_g", "variance_g")
+    )
     return {
         "bill_no": bill["bill_no"],
         "status": bill["status"],
         "destination": bill["destination"],
-        "load": f"{bill['sacks']} of {bill['expected_sacks']} sacks, {actual}, variance {variance}",
+        "load": f"{bill['sacks']} of {bill['expected_sacks']} sacks, {actual}",
+        "variance": f"variance {variance}",
     }
 
 
@@ -184,6 +189,7 @@ def _lines(figures: Sequence[tuple[str, str]], bills: Sequence[Mapping[str, str]
         yield f"{bill['bill_no']} ({bill['status']})"
         yield bill["destination"]
         yield bill["load"]
+        yield bill["variance"]
 
 
 def _page(

@@ -9,9 +9,8 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import Any, BinaryIO
 
+from tracetrack_common.csv_lines import cell_of
 from tracetrack_report_worker.documents.model import GRAMS_PER_KG, Document, Kind, Section
-
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def write(document: Document, file: BinaryIO) -> None:
@@ -24,15 +23,15 @@ def write(document: Document, file: BinaryIO) -> None:
     else:
         writer.writerows([["Summary"], ["Figure", "Value"]])
         for figure in document.figures:
-            writer.writerow([_neutral(document.head(figure)), _cell(document, figure.value, figure.kind)])
+            writer.writerow([cell_of(document.head(figure)), _cell(document, figure.value, figure.kind)])
         for section in sections:
-            writer.writerows([[], [_neutral(section.name)]])
+            writer.writerows([[], [cell_of(section.name)]])
             writer.writerows(_table(document, section))
     text.detach()
 
 
 def _table(document: Document, section: Section) -> Iterable[Sequence[Any]]:
-    yield [_neutral(document.head(column)) for column in section.columns]
+    yield [cell_of(document.head(column)) for column in section.columns]
     for row in section.rows():
         yield [_cell(document, row[column.key], column.kind) for column in section.columns]
 
@@ -42,14 +41,10 @@ def _cell(document: Document, value: Any, kind: Kind) -> Any:
         case _ if value is None:
             return None
         case Kind.TEXT | Kind.DATE:
-            return _neutral(str(value))
+            return cell_of(str(value))
         case Kind.TIME:
             return document.local(value).isoformat(timespec="seconds")
         case Kind.KG:
             return f"{value / GRAMS_PER_KG:.3f}"
         case _:
             return value
-
-
-def _neutral(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text

@@ -1,4 +1,4 @@
-"""A document as JSON (docs/schemas/document.json): weights in grams, times RFC 3339 in UTC."""
+"""A document as JSON, as docs/schemas/document.json says: weights in grams, times RFC 3339 in UTC."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime

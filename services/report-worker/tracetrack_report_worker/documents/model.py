@@ -17,6 +17,7 @@ class Kind(Enum):
 
     TEXT = "@"
     COUNT = "#,##0"
+    CHANGE = "+#,##0;-#,##0;0"
     NUMBER = "#,##0.0"
     KG = "#,##0.000"
     DATE = "yyyy-mm-dd"
@@ -62,6 +63,8 @@ class Section:
         Whether it begins on a page of its own.
     on_paper, in_files
         Whether PDF and mail have it, and whether XLSX, CSV and JSON do: a list may be cut up for one of them.
+    with_figures
+        Whether on paper it stands with the figures, above the charts.
     note
         A sentence above the table, on paper.
     """
@@ -72,6 +75,7 @@ class Section:
     starts_page: bool = False
     on_paper: bool = True
     in_files: bool = True
+    with_figures: bool = False
     note: str = ""
 
 

@@ -84,6 +84,8 @@ def show(document: Document, value: Any, kind: Kind) -> str:
             return ""
         case Kind.COUNT:
             return f"{value:,}".replace("-", "\N{MINUS SIGN}")
+        case Kind.CHANGE:
+            return f"{value:+,}".replace("-", "\N{MINUS SIGN}") if value else "0"
         case Kind.NUMBER:
             return f"{value:,.1f}".replace("-", "\N{MINUS SIGN}")
         case Kind.KG:
@@ -105,6 +107,7 @@ def _section(document: Document, section: Section) -> dict[str, Any]:
         "name": section.name,
         "note": section.note,
         "starts_page": section.starts_page,
+        "with_figures": section.with_figures,
         "is_narrow": width < _NARROW,
         "is_wide": width > _WIDE,
         "columns": [_column(document, column) for column in section.columns],
@@ -116,7 +119,7 @@ def _section(document: Document, section: Section) -> dict[str, Any]:
 
 
 def _column(document: Document, column: Column) -> dict[str, Any]:
-    is_number = column.kind in {Kind.COUNT, Kind.NUMBER, Kind.KG}
+    is_number = column.kind in {Kind.COUNT, Kind.CHANGE, Kind.NUMBER, Kind.KG}
     return {"head": document.head(column), "width": column.width, "is_number": is_number}
 
 

@@ -115,5 +115,5 @@ class _Writer:
                 sheet.write_datetime(*place, date.fromisoformat(str(value)), style)
             case Kind.KG:
                 sheet.write_number(*place, value / GRAMS_PER_KG, style)
-            case Kind.COUNT | Kind.NUMBER:
+            case Kind.COUNT | Kind.CHANGE | Kind.NUMBER:
                 sheet.write_number(*place, value, style)
