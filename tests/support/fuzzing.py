@@ -27,7 +27,7 @@ UNLIMITED = {
     "address_requests_burst": 10**6,
     "reply_timeout_s": 2.0,
 }
-"""Settings of a gateway that is to be asked as often as Schemathesis can, which waits no longer than 10 s for an answer."""
+"""Settings of a gateway that is asked as often as Schemathesis can, which waits 10 s for an answer."""
 _LEFT_OUT = {
     "/api/v1/events": "has no end",
     "/api/v1/sessions/current": "ends the session that everything else needs",
