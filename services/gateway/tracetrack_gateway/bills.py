@@ -2,9 +2,8 @@
 
 import re
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from fastapi import Header
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy import Connection, Row
 
@@ -18,11 +17,6 @@ from tracetrack_gateway.reading import found
 from tracetrack_gateway.snapshots import Snapshots
 
 BillStatus = Literal["new", "processing", "completed"]
-
-IfMatch = Annotated[
-    str | None,
-    Header(max_length=500, description="the `ETag` the bill was read with: 412 when it was changed since"),
-]
 
 _TAG = re.compile(r'"(\d{1,9})"', re.ASCII)
 

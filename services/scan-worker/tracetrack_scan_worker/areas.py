@@ -10,6 +10,7 @@ from sqlalchemy import Connection, text
 
 from tracetrack_common import audit
 from tracetrack_common.contracts import Command
+from tracetrack_common.entity_tag import require_unchanged
 from tracetrack_common.errors import ConflictError, InvalidInputError, NotFoundError
 
 _FIND = text("SELECT area_id, zone FROM area WHERE code = :code")
@@ -79,12 +80,15 @@ def change_area(connection: Connection, command: Command) -> dict[str, Any]:
     ------
     NotFoundError
         There is none of that code.
+    PreconditionFailedError
+        It is not as the caller has read it.
     """
     code, changes = command.arguments["code"], command.arguments["changes"]
     row = connection.execute(_LOCK, {"code": code}).one_or_none()
     if row is None:
         raise NotFoundError(f"There is no area {code}.")
     before = row._asdict()
+    require_unchanged("area", before, command.arguments)
     after = before | changes
     connection.execute(_UPDATE, {**after, "code": code})
     _audit(connection, command, code, before=before, after=after)

@@ -9,6 +9,7 @@ from tracetrack_common import audit
 from tracetrack_common.contracts import Command
 from tracetrack_common.domain.codes import BagType
 from tracetrack_common.domain.patterns import SackPattern
+from tracetrack_common.entity_tag import require_unchanged
 from tracetrack_common.errors import ConflictError, InvalidInputError, NotFoundError
 from tracetrack_scan_worker.storage import select_bag_types
 
@@ -62,6 +63,8 @@ def change_bag_type(connection: Connection, command: Command) -> dict[str, Any]:
     ------
     NotFoundError
         There is none of that key.
+    PreconditionFailedError
+        It is not as the caller has read it.
     InvalidInputError, ConflictError
         As of `create_bag_type`.
     """
@@ -71,6 +74,7 @@ def change_bag_type(connection: Connection, command: Command) -> dict[str, Any]:
     if bag_type_id not in bag_types:
         raise NotFoundError(f"There is no bag type {bag_type_id}.")
     before = _fields_of(bag_types.pop(bag_type_id))
+    require_unchanged("bag_type", before, command.arguments)
     after = before | changes
     is_pattern_new = after["parent_pattern"] != before["parent_pattern"]
     _check(connection, after, list(bag_types.values()), is_pattern_new=is_pattern_new)

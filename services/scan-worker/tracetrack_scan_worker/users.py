@@ -10,6 +10,7 @@ from tracetrack_common import accounts
 from tracetrack_common.contracts import Command
 from tracetrack_common.credentials import mirror_owner
 from tracetrack_common.db.session import Database
+from tracetrack_common.entity_tag import require_unchanged
 from tracetrack_common.errors import ConflictError, ForbiddenError, InvalidInputError, NotFoundError
 from tracetrack_common.notification import notify
 from tracetrack_scan_worker.areas import find_area
@@ -82,6 +83,8 @@ def change_user(connection: Connection, command: Command) -> dict[str, Any]:
     ------
     NotFoundError
         There is no such user.
+    PreconditionFailedError
+        They are not as the caller has read them.
     ForbiddenError
         It is the actor's own role.
     ConflictError
@@ -93,6 +96,7 @@ def change_user(connection: Connection, command: Command) -> dict[str, Any]:
     admins = list(connection.scalars(_LOCK_ADMINS))
     user = lock_user(connection, command.arguments["username"])
     before = describe_user(user)
+    require_unchanged("user", before, command.arguments)
     after = {**before, **changes}
     if after["role"] != user.role and command.actor == f"user:{user.user_id}":
         raise ForbiddenError("Nobody changes their own role; ask another admin.")

@@ -12,11 +12,11 @@ from tracetrack_gateway.bills import (
     BillEditIn,
     BillNarrowing,
     BillSack,
-    IfMatch,
     tag_of,
     versions_of,
 )
 from tracetrack_gateway.commands import Answer
+from tracetrack_gateway.conditional import EDITED, IfMatch
 from tracetrack_gateway.handlers.answers import QUEUED, Wish, Wishing, queued
 from tracetrack_gateway.models import AttachIn, BillIn, BillOut, CompleteIn, Page, ScanDone
 from tracetrack_gateway.problems import documented
@@ -25,16 +25,13 @@ from tracetrack_gateway.requests import Caller, TheGateway
 router = APIRouter(prefix="/api/v1/bills", tags=["bills"])
 
 _CHANGE = {**QUEUED, **documented(400, 401, 403, 404, 409, 413, 422, 503)}
-_TAGGED: dict[str, Any] = {
-    "headers": {"ETag": {"description": "the bill's version, for `If-Match`", "schema": {"type": "string"}}}
-}
-_GUARDED = {200: _TAGGED, **_CHANGE, **documented(412)}
+_GUARDED = {200: EDITED, **_CHANGE, **documented(412)}
 
 Changing = Annotated[Wish, Depends(Wishing(Action.CHANGE_BILLS))]
 Reading = Annotated[Principal, Depends(Caller(Action.READ_BILLS))]
 
 
-@router.post("", status_code=201, summary="Create a bill", response_model=BillOut, responses={201: _TAGGED, **_CHANGE})
+@router.post("", status_code=201, summary="Create a bill", response_model=BillOut, responses={201: EDITED, **_CHANGE})
 async def create_bill(bill: BillIn, wish: Changing, response: Response) -> BillOut | Response:
     """Create a bill; without a number, the system gives `BILL-YYYY-NNNNNN`."""
     arguments = bill.model_dump() | {"bill_no": bill.bill_no and bill.bill_no.upper()}
@@ -78,7 +75,7 @@ async def attach_bag(bill_no: str, attach: AttachIn, wish: Changing) -> ScanDone
     "/{bill_no:path}/bags/{code}",
     summary="Take a sack off a bill",
     response_model=BillOut,
-    responses={200: _TAGGED, **_CHANGE},
+    responses={200: EDITED, **_CHANGE},
 )
 async def detach_bag(bill_no: str, code: str, wish: Changing, response: Response) -> BillOut | Response:
     """Take a sack off a bill by hand; its children stay in it, and it can go on a bill again."""
@@ -101,7 +98,7 @@ async def reopen_bill(bill_no: str, wish: Changing, response: Response, if_match
     return await _show(wish, await wish.send("bill.reopen", _named(bill_no, if_match)), response)
 
 
-@router.get("/{bill_no:path}", summary="A bill", responses={200: _TAGGED, **documented(401, 403, 404, 503)})
+@router.get("/{bill_no:path}", summary="A bill", responses={200: EDITED, **documented(401, 403, 404, 503)})
 async def get_bill(bill_no: str, gateway: TheGateway, caller: Reading, response: Response) -> BillOut:
     """Give a bill with its totals, which are exact at all times."""
     bill = await gateway.bills.find(bill_no, caller)

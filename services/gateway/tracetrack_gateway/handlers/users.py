@@ -5,7 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Response
 
 from tracetrack_common.credentials import Principal
+from tracetrack_common.entity_tag import tag_of
 from tracetrack_gateway.access import Action
+from tracetrack_gateway.conditional import EDITED, IfMatch, condition_of
 from tracetrack_gateway.handlers.answers import QUEUED, Wish, Wishing, queued
 from tracetrack_gateway.models import Page
 from tracetrack_gateway.people import PasswordIn, Role, UserChange, UserIn, UserOut
@@ -50,23 +52,25 @@ async def list_users(
     return await gateway.people.users(role=role, cursor=cursor, limit=limit)
 
 
-@router.get("/{username}", summary="A user", responses=documented(401, 403, 404, 422, 503))
-async def get_user(username: _Username, gateway: TheGateway, _: _Admin) -> UserOut:
+@router.get("/{username}", summary="A user", responses={200: EDITED, **documented(401, 403, 404, 422, 503)})
+async def get_user(username: _Username, gateway: TheGateway, _: _Admin, response: Response) -> UserOut:
     """Give a user."""
-    return await gateway.people.user(username)
+    return _tagged(await gateway.people.user(username), response)
 
 
 @router.patch(
     "/{username}",
     summary="Change a user",
     response_model=UserOut,
-    responses={**QUEUED, **documented(400, 401, 403, 404, 409, 413, 422, 503)},
+    responses={200: EDITED, **QUEUED, **documented(400, 401, 403, 404, 409, 412, 413, 422, 503)},
 )
-async def change_user(username: _Username, change: UserChange, wish: _AdminsWish) -> UserOut | Response:
+async def change_user(
+    username: _Username, change: UserChange, wish: _AdminsWish, response: Response, if_match: IfMatch = None
+) -> UserOut | Response:
     """Change e-mail address, role or area, disable or enable; another role or area ends their sessions."""
     changes = change.model_dump(exclude_unset=True)
-    answer = await wish.send("user.change", {"username": username, "changes": changes})
-    return queued(answer) if answer.outcome is None else await wish.gateway.people.user(username)
+    answer = await wish.send("user.change", {"username": username, "changes": changes, **condition_of(if_match)})
+    return queued(answer) if answer.outcome is None else _tagged(await wish.gateway.people.user(username), response)
 
 
 @router.delete(
@@ -126,3 +130,8 @@ async def remove_second_factor(username: _Username, wish: _AdminsWish) -> Respon
     """Take the second factor of another admin away, who has lost it; their sessions end."""
     answer = await wish.send("second_factor.remove", {"username": username})
     return queued(answer) if answer.outcome is None else Response(status_code=204)
+
+
+def _tagged(user: UserOut, response: Response) -> UserOut:
+    response.headers["ETag"] = tag_of("user", {**user.model_dump(), "disabled": user.disabled_at is not None})
+    return user
