@@ -244,7 +244,7 @@ class Case:
         found.lost, found.doubled, found.unexplained = books.lost, books.doubled, len(books.unexplained)
         assert books.failed == (failed or Counter())
         assert bool(books.reused) == reused
-        assert (books.lost, books.doubled, list(books.unexplained)) == (0, 0, [])
+        assert (books.lost, books.doubled, list(books.unexplained)) == (0, 0, []), books.unexplained
         assert books.accepted == books.applied + books.refused + books.failed.total()
         return books
 
