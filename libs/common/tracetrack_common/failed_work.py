@@ -12,10 +12,10 @@ import orjson
 from sqlalchemy import Connection, Row, text
 from sqlalchemy.exc import DBAPIError
 
-from tracetrack_common import audit
 from tracetrack_common.contracts import Command
 from tracetrack_common.errors import ConflictError, NotFoundError
 from tracetrack_common.notification import notify
+from tracetrack_common.records import keep_record
 
 REPLAY: Final = "failed.replay"
 DISCARD: Final = "failed.discard"
@@ -208,17 +208,7 @@ def _resolve(
 
 def _audit(connection: Connection, command: Command, row: Row[Any], after: Mapping[str, Any]) -> None:
     before = {name: getattr(row, name) for name in ("queue", "reason", "detail", "state", "attempts")}
-    audit.append(
-        connection,
-        actor=command.actor,
-        action=command.name,
-        object_=f"failed_work:{row.failed_id}",
-        at=command.origin.received_at,
-        before=before,
-        after=after,
-        request_id=command.origin.request_id,
-        address=command.origin.address,
-    )
+    keep_record(connection, command, f"failed_work:{row.failed_id}", before=before, after=after)
 
 
 def _storable(detail: str) -> str:

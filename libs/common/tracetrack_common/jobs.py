@@ -11,9 +11,9 @@ from uuid import UUID
 import orjson
 from sqlalchemy import Connection, text
 
-from tracetrack_common import audit
 from tracetrack_common.contracts import Command
 from tracetrack_common.errors import ConflictError, NotFoundError
+from tracetrack_common.records import keep_record
 
 _INSERT = text(
     "INSERT INTO job (job_id, queue, kind, arguments, actor, area_id, readers, schedule_id, due_at)"
@@ -136,14 +136,4 @@ class JobDesk:
         before: Mapping[str, Any] | None,
         after: Mapping[str, Any],
     ) -> None:
-        audit.append(
-            connection,
-            actor=command.actor,
-            action=command.name,
-            object_=f"{self._noun}:{job_id}",
-            at=command.origin.received_at,
-            before=before,
-            after=after,
-            request_id=command.origin.request_id,
-            address=command.origin.address,
-        )
+        keep_record(connection, command, f"{self._noun}:{job_id}", before=before, after=after)

@@ -11,7 +11,6 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, Row, text
 
-from tracetrack_common import audit
 from tracetrack_common.contracts import Command
 from tracetrack_common.db.session import Database
 from tracetrack_common.domain.rhythm import next_due
@@ -20,6 +19,7 @@ from tracetrack_common.ids import uuid7
 from tracetrack_common.job_runner import RunningJob
 from tracetrack_common.jobs import insert_job
 from tracetrack_common.mail_request import is_address, request_mail
+from tracetrack_common.records import keep_record
 from tracetrack_common.settings import Settings
 from tracetrack_report_worker.reports import find_area
 
@@ -241,14 +241,4 @@ def _record(
     before: Mapping[str, Any] | None,
     after: Mapping[str, Any] | None,
 ) -> None:
-    audit.append(
-        connection,
-        actor=command.actor,
-        action=command.name,
-        object_=f"report_schedule:{schedule_id}",
-        at=command.origin.received_at,
-        before=before,
-        after=after,
-        request_id=command.origin.request_id,
-        address=command.origin.address,
-    )
+    keep_record(connection, command, f"report_schedule:{schedule_id}", before=before, after=after)

@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, text
 
-from tracetrack_common import audit
 from tracetrack_common.contracts import Command
 from tracetrack_common.entity_tag import require_unchanged
 from tracetrack_common.errors import ConflictError, InvalidInputError, NotFoundError
+from tracetrack_common.records import keep_record
 
 _FIND = text("SELECT area_id, zone FROM area WHERE code = :code")
 _LOCK = text("SELECT name, zone FROM area WHERE code = :code FOR NO KEY UPDATE")
@@ -98,14 +98,4 @@ def change_area(connection: Connection, command: Command) -> dict[str, Any]:
 def _audit(
     connection: Connection, command: Command, code: str, *, before: Mapping[str, Any] | None, after: Mapping[str, Any]
 ) -> None:
-    audit.append(
-        connection,
-        actor=command.actor,
-        action=command.name,
-        object_=f"area:{code}",
-        at=command.origin.received_at,
-        before=before,
-        after=after,
-        request_id=command.origin.request_id,
-        address=command.origin.address,
-    )
+    keep_record(connection, command, f"area:{code}", before=before, after=after)

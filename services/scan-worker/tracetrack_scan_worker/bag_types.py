@@ -5,12 +5,12 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from tracetrack_common import audit
 from tracetrack_common.contracts import Command
 from tracetrack_common.domain.codes import BagType
 from tracetrack_common.domain.patterns import SackPattern
 from tracetrack_common.entity_tag import require_unchanged
 from tracetrack_common.errors import ConflictError, InvalidInputError, NotFoundError
+from tracetrack_common.records import keep_record
 from tracetrack_scan_worker.storage import select_bag_types
 
 # Changes wait for one another, since each is held against all others; who reads does not wait.
@@ -137,14 +137,4 @@ def _audit(
     before: Mapping[str, Any] | None,
     after: Mapping[str, Any],
 ) -> None:
-    audit.append(
-        connection,
-        actor=command.actor,
-        action=command.name,
-        object_=f"bag_type:{bag_type_id}",
-        at=command.origin.received_at,
-        before=before,
-        after=after,
-        request_id=command.origin.request_id,
-        address=command.origin.address,
-    )
+    keep_record(connection, command, f"bag_type:{bag_type_id}", before=before, after=after)

@@ -5,10 +5,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
-from tracetrack_common import audit
 from tracetrack_common.contracts import Command
 from tracetrack_common.db.session import StateChangedError
 from tracetrack_common.errors import ConflictError, NotFoundError, PreconditionFailedError, TraceTrackError
+from tracetrack_common.records import keep_record
 from tracetrack_scan_worker import loading
 from tracetrack_scan_worker.areas import find_area
 from tracetrack_scan_worker.numbering import next_number
@@ -264,17 +264,7 @@ def audit_bill(
     action: str | None = None,
 ) -> None:
     """Write the audit row of a change to a bill; the action is the command's name when left out."""
-    audit.append(
-        connection,
-        actor=command.actor,
-        action=action or command.name,
-        object_=f"bill:{bill_no}",
-        at=command.origin.received_at,
-        before=before,
-        after=after,
-        request_id=command.origin.request_id,
-        address=command.origin.address,
-    )
+    keep_record(connection, command, f"bill:{bill_no}", before=before, after=after, action=action)
 
 
 def user_id_of(command: Command) -> int:

@@ -4,10 +4,10 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from tracetrack_common import audit
 from tracetrack_common.contracts import Command
 from tracetrack_common.domain.decide import Bag
 from tracetrack_common.errors import ConflictError, NotFoundError, TraceTrackError
+from tracetrack_common.records import keep_record
 from tracetrack_scan_worker.moves import count_document, find_bag, lock_places
 
 _FIND_OPEN_RETURN = text(
@@ -42,16 +42,12 @@ def delete_bag(connection: Connection, command: Command) -> dict[str, Any] | Tra
     if obstacle is None:
         values = {"bag_id": bag.bag_id, "deletion_id": command.command_id, "at": command.origin.received_at}
         connection.execute(_DELETE, values)
-    audit.append(
+    keep_record(
         connection,
-        actor=command.actor,
-        action=command.name,
-        object_=f"bag:{code}",
-        at=command.origin.received_at,
+        command,
+        f"bag:{code}",
         before=count_document(bag) if bag.is_parent else {"code": code, "parent": bag.parent},
         after=None if obstacle is None else {"refused": obstacle},
-        request_id=command.origin.request_id,
-        address=command.origin.address,
     )
     return {"code": code} if obstacle is None else ConflictError(obstacle)
 

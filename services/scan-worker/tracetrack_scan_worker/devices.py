@@ -12,8 +12,8 @@ from tracetrack_common.credentials import forget_token, mirror_owner
 from tracetrack_common.db.session import Database
 from tracetrack_common.errors import ConflictError, NotFoundError
 from tracetrack_common.notification import notify
+from tracetrack_common.records import keep_record
 from tracetrack_scan_worker.areas import find_area
-from tracetrack_scan_worker.records import keep_record
 
 _LOCK = text(
     "SELECT device_id, device.name, area.code AS area, token_sha256, revoked_at"

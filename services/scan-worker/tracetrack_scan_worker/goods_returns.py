@@ -5,12 +5,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
-from tracetrack_common import audit
 from tracetrack_common.contracts import Command
 from tracetrack_common.db.arrays import array_literal
 from tracetrack_common.db.session import StateChangedError
 from tracetrack_common.domain.restore import Restoration, ReturnedSack, decide_restorations
 from tracetrack_common.errors import ConflictError, NotFoundError
+from tracetrack_common.records import keep_record
 from tracetrack_scan_worker import loading, storage
 from tracetrack_scan_worker.areas import find_area
 from tracetrack_scan_worker.bills import user_id_of
@@ -177,14 +177,4 @@ def _audit(
     before: Mapping[str, Any] | None,
     after: Mapping[str, Any],
 ) -> None:
-    audit.append(
-        connection,
-        actor=command.actor,
-        action=command.name,
-        object_=f"return:{return_no}",
-        at=command.origin.received_at,
-        before=before,
-        after=after,
-        request_id=command.origin.request_id,
-        address=command.origin.address,
-    )
+    keep_record(connection, command, f"return:{return_no}", before=before, after=after)

@@ -7,12 +7,12 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
-from tracetrack_common import audit
 from tracetrack_common.contracts import Command
 from tracetrack_common.domain.decide import Bag, Bill
 from tracetrack_common.domain.moves import Moved, Refused
 from tracetrack_common.domain.scans import Outcome, format_kg
 from tracetrack_common.errors import ConflictError, InvalidInputError, NotFoundError, TraceTrackError
+from tracetrack_common.records import keep_record
 from tracetrack_scan_worker import storage
 
 _FIND_BAG = text(
@@ -124,20 +124,16 @@ def audit_move(
 ) -> None:
     """Note a move with the sacks concerned and their counts, before and after."""
     sacks = [sack for sack in (moved.source, moved.target) if sack is not None]
-    audit.append(
+    keep_record(
         connection,
-        actor=command.actor,
-        action=command.name,
-        object_=f"bag:{moved.child.code}",
-        at=command.origin.received_at,
+        command,
+        f"bag:{moved.child.code}",
         before={
             "parent": moved.source.code,
             "children": {sack.code: places.bags[sack.code].children for sack in sacks},
         }
         | ({} if scan_id is None else {"scan_id": scan_id}),
         after={"parent": moved.child.parent, "children": {sack.code: sack.children for sack in sacks}},
-        request_id=command.origin.request_id,
-        address=command.origin.address,
     )
 
 

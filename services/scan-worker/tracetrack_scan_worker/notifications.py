@@ -4,10 +4,10 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from tracetrack_common import audit
 from tracetrack_common.contracts import Command
 from tracetrack_common.errors import NotFoundError
 from tracetrack_common.notification import PRIORITIES
+from tracetrack_common.records import keep_record
 
 _FIND = text("SELECT 1 FROM notification WHERE notification_id = :notification_id AND user_id = :user_id")
 _READ = text(
@@ -67,17 +67,7 @@ def prefer_mail(connection: Connection, command: Command) -> dict[str, Any]:
     before = connection.scalar(_SELECT_PREFERENCE, {"user_id": user_id}) or []
     by_mail = [priority for priority in PRIORITIES if priority in wanted]
     connection.execute(_PREFER, {"user_id": user_id, "by_mail": by_mail})
-    audit.append(
-        connection,
-        actor=command.actor,
-        action=command.name,
-        object_=command.actor,
-        at=command.origin.received_at,
-        before={"by_mail": before},
-        after={"by_mail": by_mail},
-        request_id=command.origin.request_id,
-        address=command.origin.address,
-    )
+    keep_record(connection, command, command.actor, before={"by_mail": before}, after={"by_mail": by_mail})
     return {"by_mail": by_mail}
 
 

@@ -9,7 +9,7 @@ from tracetrack_common import accounts
 from tracetrack_common.contracts import Command
 from tracetrack_common.errors import NotFoundError
 from tracetrack_common.mail_request import request_mail
-from tracetrack_scan_worker.records import keep_record
+from tracetrack_common.records import keep_record
 from tracetrack_scan_worker.users import replace_password
 
 RESET_HOURS = 1

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, text
 
 from tracetrack_common.contracts import Command
 from tracetrack_common.errors import ConflictError, ForbiddenError
-from tracetrack_scan_worker.records import keep_record
+from tracetrack_common.records import keep_record
 from tracetrack_scan_worker.users import end_access, lock_user
 
 _ENROL = text("UPDATE app_user SET totp_pending_salt = :salt WHERE user_id = :user_id")

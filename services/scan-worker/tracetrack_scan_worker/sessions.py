@@ -10,7 +10,7 @@ from tracetrack_common import accounts, audit, last_seen
 from tracetrack_common.contracts import Command
 from tracetrack_common.db.session import Database
 from tracetrack_common.errors import NotFoundError, UnauthorizedError
-from tracetrack_scan_worker.records import keep_record
+from tracetrack_common.records import keep_record
 from tracetrack_scan_worker.users import lock_user_by_key
 
 _INSERT_SESSION = text(

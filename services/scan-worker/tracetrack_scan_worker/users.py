@@ -13,8 +13,8 @@ from tracetrack_common.db.session import Database
 from tracetrack_common.entity_tag import require_unchanged
 from tracetrack_common.errors import ConflictError, ForbiddenError, InvalidInputError, NotFoundError
 from tracetrack_common.notification import notify
+from tracetrack_common.records import keep_record
 from tracetrack_scan_worker.areas import find_area
-from tracetrack_scan_worker.records import keep_record
 
 # In the order of their keys, so that two changes at once wait for one another, and the second sees what the first did.
 _LOCK_ADMINS = text(

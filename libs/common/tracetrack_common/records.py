@@ -1,4 +1,4 @@
-"""The audit row of a command on people and devices."""
+"""The audit row of a command."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,6 +17,7 @@ def keep_record(
     before: Mapping[str, Any] | None = None,
     after: Mapping[str, Any] | None = None,
     actor: str | None = None,
+    action: str | None = None,
 ) -> None:
     """Write a command's audit row; call it last in the transaction.
 
@@ -28,13 +29,13 @@ def keep_record(
         Which thing, for instance ``user:3``.
     before, after
         The thing before and after; no secrets.
-    actor
-        Who, where it is not the command's own actor.
+    actor, action
+        Who, and what, where it is not the command's own actor, not its name.
     """
     audit.append(
         connection,
         actor=actor or command.actor,
-        action=command.name,
+        action=action or command.name,
         object_=object_,
         at=command.origin.received_at,
         before=before,
